@@ -1,0 +1,99 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one error of the Postfix core, and the reading of logical lines that its files share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class ConfigError(Exception):
+    """A configuration that Postfix would refuse, misread or die of.
+
+    ``file`` is a short name such as ``main.cf``; ``line`` is 1-based, 0 when
+    the value comes from variables and has no line; ``subject`` is the
+    parameter, service or key at fault.
+    """
+
+    def __init__(self, reason: str, *, file: str = "", line: int = 0, subject: str = "") -> None:
+        self.reason, self.file, self.line, self.subject = reason, file, line, subject
+        place = file + (f", line {line}" if line else "")
+        super().__init__(": ".join(part for part in (place, subject, reason) if part))
+
+
+@dataclass(frozen=True)
+class LogicalLine:
+    """A logical line: ``start`` and ``end`` are the 1-based first and last physical lines with text."""
+
+    text: str
+    start: int
+    end: int
+
+
+def logical_lines(text: str, *, file: str = "") -> Iterator[LogicalLine]:
+    """Join continuation lines as postconf(5) describes.
+
+    Blank lines and comments are skipped, also between a line and its
+    continuation; the pieces are joined by one blank.
+    """
+    pieces: list[str] = []
+    start = end = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        if line[0].isspace():
+            if not pieces:
+                raise ConfigError("continuation of nothing: the first line starts with white space", file=file, line=number)
+            pieces.append(stripped)
+        else:
+            if pieces:
+                yield LogicalLine(" ".join(pieces), start, end)
+            pieces, start = [stripped], number
+        end = number
+    if pieces:
+        yield LogicalLine(" ".join(pieces), start, end)
+
+
+def clean(value: str, *, file: str, subject: str) -> str:
+    """Return ``value`` without surrounding blanks; refuse what cannot stand on one line of a Postfix file."""
+    found = _CONTROL.search(value)
+    if found:
+        raise ConfigError(f"control character {found.group()!r} at position {found.start()}", file=file, subject=subject)
+    return value.strip()
+
+
+def split_groups(text: str) -> list[str]:
+    """Split at blanks, but not inside balanced ``{ }`` (mystrtokq(3) with CHARS_BRACE)."""
+    words: list[str] = []
+    word, depth = "", 0
+    for char in text:
+        if char.isspace() and not depth:
+            if word:
+                words.append(word)
+            word = ""
+            continue
+        depth += (char == "{") - (char == "}" and depth > 0)
+        word += char
+    return [*words, word] if word else words
+
+
+def balanced(text: str) -> bool:
+    """Whether every brace has its partner, in order."""
+    depth = 0
+    for char in text:
+        depth += (char == "{") - (char == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def never(value: object, *, file: str, subject: str) -> NoReturn:
+    """Refuse a value of a type that has no spelling in Postfix."""
+    raise ConfigError(f"a value cannot be {type(value).__name__}: {value!r}", file=file, subject=subject)
