@@ -1,0 +1,75 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talk from inside a lab container: the collection's own mail client, sent there as one bounded process per call.
+
+    python3 molecule/shared/client.py foreign-client '[{"address": "10.91.1.10", "port": 25, "sender": "a@foreign.test",
+                                                        "recipients": ["alice@example.test"], "message": "Subject: hi\n\nhi"}]'
+
+Probes never run on the host: a packet for a lab address whose network is gone would leave the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+CONTAINER_PREFIX = "mailcluster-lab-"
+CORE = Path(__file__).parents[2] / "plugins/module_utils/_mail_client.py"
+
+# The request arrives on standard input: secrets stay out of the list of processes.
+BOOTSTRAP = """
+import json, signal, sys, types
+order = json.load(sys.stdin)
+signal.alarm(order["seconds"])
+core = types.ModuleType("mail_client")
+sys.modules["mail_client"] = core
+exec(compile(order["source"], "mail_client", "exec"), core.__dict__)
+json.dump(getattr(core, order["function"])(*order["arguments"]), sys.stdout)
+"""
+
+
+class ProbeError(Exception):
+    """The probe itself could not run; what a server answered is never an exception."""
+
+
+def podman_exec(node: str, *command: str, data: str = "", seconds: int = 60) -> str:
+    """The standard output of a command inside a container of the lab."""
+    line = ["podman", "exec", "-i", CONTAINER_PREFIX + node, *command]
+    try:
+        done = subprocess.run(line, input=data, capture_output=True, text=True, timeout=seconds + 10, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ProbeError(f"{node}: {command[0]} took longer than {seconds} s") from error
+    if done.returncode:
+        raise ProbeError(f"{node}: {' '.join(command)[:200]}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def run_python(node: str, source: str, function: str, *arguments: Any, seconds: int = 60) -> Any:
+    """`function(*arguments)` of the module text `source`, run by the container's python3; everything is plain data."""
+    order = {"source": source, "function": function, "arguments": arguments, "seconds": seconds}
+    return json.loads(podman_exec(node, "python3", "-c", BOOTSTRAP, data=json.dumps(order), seconds=seconds))
+
+
+def converse_all(node: str, requests: Sequence[dict[str, Any]], *, seconds: int = 60) -> list[dict[str, Any]]:
+    """Conversations side by side from a container; shapes as in `_mail_client.converse`."""
+    answers: list[dict[str, Any]] = run_python(node, CORE.read_text(), "converse_all", list(requests), seconds=seconds)
+    return answers
+
+
+def open_ports(node: str, addresses: Sequence[str], ports: Sequence[int]) -> set[tuple[str, int]]:
+    """The pairs of address and port that take a connection from a container."""
+    return {(address, port) for address, port in run_python(node, CORE.read_text(), "open_ports", list(addresses), list(ports))}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        json.dump(converse_all(sys.argv[1], json.loads(sys.argv[2])), sys.stdout, indent=2)
+    except ProbeError as error:
+        sys.exit(str(error))
