@@ -1,0 +1,38 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nodes of the cluster, read from the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _cluster
+
+
+def cluster_members(
+    groups: Mapping[str, Sequence[str]],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    regions: Sequence[Mapping[str, Any]],
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the members of every tier, in the order of the inventory."""
+    try:
+        of_tier = _cluster.members(groups, hostvars, regions)
+    except _cluster.ClusterError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return {tier: [member.as_dict() for member in found] for tier, found in of_tier.items()}
+
+
+def cluster_tiers(group_names: Iterable[str]) -> list[str]:
+    """Return the tiers among the groups of a host, in the order in which they are provisioned."""
+    names = set(group_names)
+    return [tier for tier in _cluster.TIERS if tier in names]
+
+
+class FilterModule:
+    """Filters over the nodes of the cluster."""
+
+    def filters(self) -> dict[str, Callable[..., object]]:
+        return {"cluster_members": cluster_members, "cluster_tiers": cluster_tiers}
