@@ -12,11 +12,14 @@ Probes never run on the host: a packet for a lab address whose network is gone w
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from host import podman_environment
 
 CONTAINER_PREFIX = "mailcluster-lab-"
 CORE = Path(__file__).parents[2] / "plugins/module_utils/_mail_client.py"
@@ -26,9 +29,9 @@ BOOTSTRAP = """
 import json, signal, sys, types
 order = json.load(sys.stdin)
 signal.alarm(order["seconds"])
-core = types.ModuleType("mail_client")
-sys.modules["mail_client"] = core
-exec(compile(order["source"], "mail_client", "exec"), core.__dict__)
+core = types.ModuleType("core")
+sys.modules["core"] = core
+exec(compile(order["source"], "core", "exec"), core.__dict__)
 json.dump(getattr(core, order["function"])(*order["arguments"]), sys.stdout)
 """
 
@@ -41,7 +44,9 @@ def podman_exec(node: str, *command: str, data: str = "", seconds: int = 60) -> 
     """The standard output of a command inside a container of the lab."""
     line = ["podman", "exec", "-i", CONTAINER_PREFIX + node, *command]
     try:
-        done = subprocess.run(line, input=data, capture_output=True, text=True, timeout=seconds + 10, check=False)
+        done = subprocess.run(
+            line, input=data, env=os.environ | podman_environment(), capture_output=True, text=True, timeout=seconds + 10, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"{node}: {command[0]} took longer than {seconds} s") from error
     if done.returncode:

@@ -48,7 +48,9 @@ def proxy_header(*, version: int, source: str, destination: str, source_port: in
 def stuffed(message: str) -> bytes:
     """The message as SMTP's DATA carries it (RFC 5321, section 4.5.2): CRLF line ends, dots doubled, the final dot."""
     lines = re.sub(r"\r\n|\r|\n", "\n", message).removesuffix("\n").split("\n")
-    return b"".join((b"." if line.startswith(".") else b"") + line.encode("utf-8", "surrogateescape") + b"\r\n" for line in lines) + b".\r\n"
+    return (
+        b"".join((b"." if line.startswith(".") else b"") + line.encode("utf-8", "surrogateescape") + b"\r\n" for line in lines) + b".\r\n"
+    )
 
 
 def plain_response(user: str, password: str) -> str:
@@ -306,7 +308,7 @@ def converse(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def converse_all(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Conversations side by side, answers in the order of the requests."""
-    with ThreadPoolExecutor(max_workers=max(1, min(64, len(requests)))) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, min(256, len(requests)))) as pool:
         return list(pool.map(converse, requests))
 
 

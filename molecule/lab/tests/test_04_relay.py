@@ -1,0 +1,79 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stranger gets no relay, and only mailboxes that exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from client import converse_all, open_ports
+from testing import Site, codes, letter, posting, the_site
+
+DOMAIN = the_site().domain
+VICTIM = "victim@foreign.test"
+SENDERS = ("stranger@foreign.test", "", f"alice@{DOMAIN}")
+# RFC 5321, RFC 822 and folklore: each would leave the site if anything took it.
+FORMS = {
+    "plain": VICTIM,
+    "trailing dot": "victim@foreign.test.",
+    "percent hack": f"victim%foreign.test@{DOMAIN}",
+    "bare percent hack": "victim%foreign.test",
+    "bang path": "foreign.test!victim",
+    "bang path at home": f"foreign.test!victim@{DOMAIN}",
+    "source route": f"@{DOMAIN}:victim@foreign.test",
+    "quoted whole": '"victim@foreign.test"',
+    "quoted local part": f'"victim@foreign.test"@{DOMAIN}',
+    "quoted percent hack": f'"victim%foreign.test"@{DOMAIN}',
+    "two at signs": f"victim@foreign.test@{DOMAIN}",
+    "address literal": "victim@[10.91.9.25]",
+    "IPv6 address literal": "victim@[IPv6:fd91:0:0:9::25]",
+    "percent hack at a literal": f"victim%foreign.test@[{the_site().entrances[0].address}]",
+    "percent hack at localhost": "victim%foreign.test@localhost",
+}
+
+
+@pytest.fixture(scope="module")
+def doors(site: Site) -> list[tuple[str, int]]:
+    """Every address of the site at which a stranger finds a mail port open."""
+    addresses = [entrance.address for entrance in site.entrances] + [address for node in site.nodes for address in node.addresses]
+    return sorted(open_ports("foreign-client", sorted(set(addresses)), [25, 465, 587]))
+
+
+def attempt(address: str, port: int, sender: str, **more: Any) -> dict[str, Any]:
+    """Every address form after MAIL, one conversation."""
+    request = {
+        "address": address,
+        "port": port,
+        "timeout": 40,
+        "hello": "client.foreign.test",
+        "verify": False,
+        "tls": {25: "none", 465: "implicit", 587: "starttls"}[port],
+    }
+    return {**request, "commands": [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{form}>" for form in FORMS.values())], **more}
+
+
+@pytest.mark.parametrize("sender", SENDERS, ids=["stranger", "null", "own-domain"])
+def test_no_relay(doors: list[tuple[str, int]], sender: str) -> None:
+    """No form of address makes any VIP or node relay for the sender <{sender}>: 5xx to each"""
+    answers = converse_all("foreign-client", [attempt(*door, sender) for door in doors], seconds=120)
+    open_doors = {
+        (door, form): codes(answer, f"RCPT TO:<{form}>")
+        for door, answer in zip(doors, answers, strict=True)
+        for form in FORMS.values()
+        if not all(500 <= code < 600 for code in codes(answer, f"RCPT TO:<{form}>"))
+    }
+    assert not open_doors
+    assert [len(codes(answer, "RCPT")) for answer in answers] == [len(FORMS)] * len(doors), answers
+
+
+def test_unknown_recipient(site: Site) -> None:
+    """Every MX refuses an unknown recipient at RCPT with 550 and takes a known one"""
+    addresses = [entrance.address for entrance in site.entrances] + [address for node in site.tier("mx") for address in node.addresses]
+    post = letter("stranger@foreign.test", f"nobody@{site.domain}")
+    requests = [{**posting(post, address), "recipients": [post.recipient, f"bob@{site.domain}"], "message": None} for address in addresses]
+    answers = converse_all("foreign-client", requests)
+    assert {address: codes(answer, "RCPT") for address, answer in zip(addresses, answers, strict=True)} == {
+        address: [550, 250] for address in addresses
+    }, answers
