@@ -131,6 +131,11 @@ def members(
     return {tier: [known[host] for host in groups.get(tier, ())] for tier in TIERS}
 
 
+def members_from_dicts(value: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Member]]:
+    """The inverse of `Member.as_dict` over all tiers."""
+    return {tier: [Member.from_dict(item) for item in found] for tier, found in value.items()}
+
+
 def find_member(of_tier: Members, node: str) -> Member:
     """The node itself. Raises ClusterError for a host that is in no tier."""
     for tier_members in of_tier.values():
