@@ -1,0 +1,57 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import source
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
+from hypothesis import given
+from hypothesis import strategies as st
+
+WORDS = st.text(alphabet="abcdefgh@.-0123", min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "cdb", "hash"])
+def test_a_compiled_table_is_sorted_by_folded_key_without_comments(kind: str) -> None:
+    text = "# c\nb 2\nA 1,\n  2\n\nc@x  3  4"
+    assert source.normal(text, kind=kind, file="t") == ("A 1, 2\nb 2\nc@x 3  4\n", 3)
+
+
+@pytest.mark.parametrize("kind", ["texthash", "cidr", "pcre", "regexp", "plain"])
+def test_every_other_text_keeps_its_order_and_comments(kind: str) -> None:
+    assert source.normal("# c\nb 2\na 1", kind=kind, file="t") == ("# c\nb 2\na 1\n", 2)
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "texthash"])
+def test_a_key_that_occurs_twice_is_refused_with_both_lines(kind: str) -> None:
+    with pytest.raises(ConfigError, match=r"t, line 3: A: the key occurs twice \(first on line 1\)"):
+        source.normal("a 1\nb 2\nA 3\n", kind=kind, file="t")
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("a b", ("a", "b")),
+        ('"a b"@x y', ('"a b"@x', "y")),
+        (r"a\ b y", (r"a\ b", "y")),
+        (r'"a\" b"@x y z', (r'"a\" b"@x', "y z")),
+    ],
+)
+def test_a_key_ends_at_the_first_blank_outside_quotes(text: str, row: tuple[str, str]) -> None:
+    assert [(found.key, found.value) for found in source.rows(text, file="t")] == [row]
+
+
+@pytest.mark.parametrize("text", ["a", '"a b', "a "])
+def test_a_row_without_a_value_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(ConfigError, match="t, line 2: a row is"):
+        list(source.rows(f"# c\n{text}\n", file="t"))
+
+
+@given(st.dictionaries(WORDS, WORDS, max_size=20))
+def test_what_is_published_reads_back_as_it_was(table: dict[str, str]) -> None:
+    content, entries = source.normal("".join(f"{key} {value}\n" for key, value in table.items()), kind="lmdb", file="t")
+    assert {row.key: row.value for row in source.rows(content, file="t")} == table
+    assert entries == len(table)
+    assert source.normal(content, kind="lmdb", file="t") == (content, entries)
