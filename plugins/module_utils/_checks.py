@@ -1,0 +1,351 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with a site: names of variables, and facts across its hosts. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import combinations
+
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts as _directory
+from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import TIERS, door_address
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+SITE = "site"
+MAX_EDITS = 2
+# A shorter prefix is a network that no site owns alone: to trust it is to trust strangers.
+SHORTEST_PREFIX = {4: 8, 6: 32}
+NEEDS = {
+    "edge": ("relay",),
+    "mx": ("mailbox", "filter", "relay"),
+    "submission": ("mailbox", "filter", "relay"),
+    "filter": ("relay",),
+    "mailbox": ("relay",),
+}
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+
+
+@dataclass(frozen=True, order=True)
+class Error:
+    """One reason to refuse an inventory: the variable, the host (or the whole site) and why."""
+
+    variable: str
+    host: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.variable} ({self.host}): {self.reason}"
+
+
+@dataclass(frozen=True)
+class Region:
+    """An entry of C(mailcluster_regions)."""
+
+    name: str
+    networks: tuple[str, ...]
+    vips: tuple[str, ...] = ()
+    vrid: int | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A host that is a member of a tier or of a region."""
+
+    name: str
+    tiers: tuple[str, ...]
+    regions: tuple[str, ...]
+    addresses: tuple[str, ...]
+    direct: bool = False
+
+
+@dataclass(frozen=True)
+class Site:
+    """The facts of a site that must agree with each other."""
+
+    domain: str
+    domains: tuple[str, ...]
+    regions: tuple[Region, ...]
+    nodes: tuple[Node, ...]
+    networks: tuple[str, ...] = ()
+    valkey_primary: str = ""
+    accounts: str = field(default="", repr=False)
+    aliases: str = field(default="", repr=False)
+    unresolved: tuple[Error, ...] = ()
+
+    def tier(self, name: str) -> list[Node]:
+        return [node for node in self.nodes if name in node.tiers]
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ip_network(text)
+    except ValueError:
+        return None
+
+
+def _networks(region: Region) -> list[Network]:
+    return [network for network in map(_network, region.networks) if network is not None]
+
+
+def _inside(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    return sorted({value for value in values if value in seen or seen.add(value)})  # type: ignore[func-returns-value]
+
+
+def nodes(
+    hostvars: Mapping[str, Mapping[str, object]], groups: Mapping[str, Iterable[str]], regions: Sequence[Region]
+) -> tuple[tuple[Node, ...], tuple[Error, ...]]:
+    """Return the hosts that are in a tier or a region, and the errors met when their variables were read."""
+    tiers = {name: set(groups.get(name, ())) for name in TIERS}
+    homes = {region.name: set(groups.get(region.name, ())) for region in regions}
+    found: list[Node] = []
+    errors: list[Error] = []
+    for name in sorted(set().union(*tiers.values(), *homes.values())):
+        values: dict[str, object] = {}
+        for variable in ("mailcluster_addresses", "mx_direct"):
+            try:
+                values[variable] = hostvars[name].get(variable)
+            except Exception as error:  # noqa: BLE001 - whatever a template of the inventory raises
+                errors.append(Error(variable, name, f"cannot be evaluated: {error}"))
+        addresses = values.get("mailcluster_addresses") or []
+        if isinstance(addresses, str) or not isinstance(addresses, Sequence):
+            errors.append(Error("mailcluster_addresses", name, "is no list of addresses"))
+            addresses = []
+        found.append(
+            Node(
+                name=name,
+                tiers=tuple(tier for tier in TIERS if name in tiers[tier]),
+                regions=tuple(region for region, members in homes.items() if name in members),
+                addresses=tuple(str(address) for address in addresses),
+                direct=values.get("mx_direct") in (True, "true", "yes", "True"),
+            )
+        )
+    return tuple(found), tuple(errors)
+
+
+def _domains(site: Site) -> Iterator[Error]:
+    if not _DOMAIN.fullmatch(site.domain.lower()):
+        yield Error("mailcluster_domain", SITE, f"{site.domain!r} is no domain name")
+    for name in site.domains:
+        if not _DOMAIN.fullmatch(name.lower()):
+            yield Error("mailcluster_domains", SITE, f"{name!r} is no domain name")
+    for name in _repeated(name.lower() for name in site.domains):
+        yield Error("mailcluster_domains", SITE, f"{name} is listed twice")
+
+
+def _trust(site: Site) -> Iterator[Error]:
+    listed = [("mailcluster_networks", name, SITE) for name in site.networks]
+    listed += [("mailcluster_regions", name, region.name) for region in site.regions for name in region.networks]
+    for variable, name, where in listed:
+        network = _network(name)
+        if network is None:
+            yield Error(variable, where, f"{name!r} is no network address in CIDR notation")
+        elif network.prefixlen < SHORTEST_PREFIX[network.version]:
+            yield Error(variable, where, f"{name} trusts half the world: its prefix is shorter than /{SHORTEST_PREFIX[network.version]}")
+
+
+def _regions(site: Site) -> Iterator[Error]:
+    variable = "mailcluster_regions"
+    for name in _repeated(region.name for region in site.regions):
+        yield Error(variable, name, "the region is listed twice")
+    for one, other in combinations(site.regions, 2):
+        if one.vrid is not None and one.vrid == other.vrid:
+            yield Error(variable, other.name, f"vrid {one.vrid} is that of region {one.name} too")
+        for network in _networks(one):
+            for same in _networks(other):
+                if network.version == same.version and network.overlaps(same):
+                    yield Error(variable, other.name, f"network {same} overlaps {network} of region {one.name}")
+    for region in site.regions:
+        if region.vips and region.vrid is None:
+            yield Error(variable, region.name, "a region with VIPs needs a vrid")
+        if region.vrid is not None and not 1 <= region.vrid <= 255:
+            yield Error(variable, region.name, f"vrid {region.vrid} is outside 1 to 255")
+        if not any(region.name in node.regions for node in site.nodes):
+            yield Error(variable, region.name, "the inventory has no group of this name with a node in it")
+        elif region.vips and not any(region.name in node.regions for node in site.tier("edge")):
+            yield Error(variable, region.name, "a region with VIPs needs a node in tier edge")
+
+
+def _vips(site: Site) -> Iterator[Error]:
+    variable = "mailcluster_regions"
+    owners = {_address(text): node.name for node in site.nodes for text in node.addresses}
+    for region in site.regions:
+        versions: list[str] = []
+        for text in region.vips:
+            vip = _address(text)
+            if vip is None:
+                yield Error(variable, region.name, f"VIP {text!r} is no address")
+                continue
+            versions.append(str(vip.version))
+            if not _inside(vip, _networks(region)):
+                yield Error(variable, region.name, f"VIP {vip} is outside the region's networks {', '.join(region.networks)}")
+            if vip in owners:
+                yield Error(variable, region.name, f"VIP {vip} is the address of node {owners[vip]}")
+        for version in _repeated(versions):
+            yield Error(variable, region.name, f"two VIPs of IPv{version}; a region has one of each family")
+    for text in _repeated(str(_address(text)) for region in site.regions for text in region.vips if _address(text)):
+        yield Error(variable, SITE, f"VIP {text} is listed twice")
+
+
+def _nodes(site: Site) -> Iterator[Error]:
+    variable = "mailcluster_addresses"
+    networks = {region.name: region for region in site.regions}
+    first: dict[Address, str] = {}
+    for node in site.nodes:
+        if not node.tiers:
+            yield Error("groups", node.name, f"is in region {node.regions[0]}, but in no tier")
+        if not node.regions:
+            yield Error("groups", node.name, f"is in tier {node.tiers[0]}, but in the group of no region")
+        elif len(node.regions) > 1:
+            yield Error("groups", node.name, f"is in two regions, {' and '.join(node.regions)}")
+        if not node.addresses:
+            yield Error(variable, node.name, "is not set; a node needs its IPv4 address, and its IPv6 address after it")
+        parsed = [_address(text) for text in node.addresses]
+        for text, address in zip(node.addresses, parsed, strict=True):
+            if address is None:
+                yield Error(variable, node.name, f"{text!r} is no address")
+                continue
+            if address in first:
+                yield Error(variable, node.name, f"{address} is the address of {first[address]} too")
+            first.setdefault(address, node.name)
+            if len(node.regions) == 1 and not _inside(address, _networks(networks[node.regions[0]])):
+                yield Error(variable, node.name, f"{address} is outside the networks of region {node.regions[0]}")
+        versions = [address.version for address in parsed if address is not None]
+        if versions and None not in parsed and versions not in ([4], [4, 6]):
+            yield Error(variable, node.name, "lists one IPv4 address first and at most one IPv6 address after it")
+        if node.direct and "edge" in node.tiers:
+            yield Error("mx_direct", node.name, "the node is in tier edge, whose balancer has port 25 already")
+
+
+def _tiers(site: Site) -> Iterator[Error]:
+    for needed in sorted({name for names in NEEDS.values() for name in names}):
+        callers = [tier for tier, names in NEEDS.items() if needed in names and site.tier(tier)]
+        if callers and not site.tier(needed):
+            yield Error("groups", SITE, f"tier {needed} has no node, but {', '.join(callers)} cannot work without")
+
+
+def _members(site: Site) -> Iterator[Error]:
+    doors: dict[str, Node] = {}
+    for node in site.tier("mailbox"):
+        address = _address(node.addresses[0]) if node.addresses else None
+        if isinstance(address, IPv4Address):
+            other = doors.setdefault(door_address(str(address)), node)
+            if other is not node:
+                reason = f"{address} has the last three octets of {other.addresses[0]} of {other.name}, on which their local doors depend"
+                yield Error("mailcluster_addresses", node.name, reason)
+    if site.valkey_primary and site.valkey_primary not in {node.name for node in site.tier("filter")}:
+        yield Error("valkey_primary", SITE, f"{site.valkey_primary!r} is no node of tier filter")
+
+
+def _accounts(site: Site) -> Iterator[Error]:
+    if not (site.accounts or site.aliases):
+        return
+    homes = {node.name: "" for node in site.tier("mailbox")}
+    known = _directory.Site(domains=tuple(name.lower() for name in site.domains), homes=homes, lmtp_port=0, imap_port=0)
+    try:
+        _directory.directory(site.accounts, site.aliases, site=known)
+    except _directory.AccountsError as error:
+        for line in str(error).splitlines():
+            yield Error("mailcluster_aliases" if line.startswith("aliases") else "mailcluster_accounts", SITE, line)
+
+
+RULES: Sequence[Callable[[Site], Iterator[Error]]] = (_domains, _trust, _regions, _vips, _nodes, _tiers, _members, _accounts)
+
+
+def site_errors(site: Site) -> list[Error]:
+    """Return everything that is wrong with the site, in the order of the rules, each error once."""
+    found = [*site.unresolved, *(error for rule in RULES for error in rule(site))]
+    return list(dict.fromkeys(found))
+
+
+def distance(one: str, other: str) -> int:
+    """Return the Damerau-Levenshtein distance (optimal string alignment) of two names."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            best = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                best = min(best, before[j - 2] + 1)
+            row.append(best)
+        before, last = last, row
+    return last[-1]
+
+
+def _letters(name: str) -> int:
+    """Return a set of bits, one per letter in the name; an edit flips at most two of them."""
+    bits = 0
+    for letter in name:
+        bits |= 1 << (ord(letter) & 31)
+    return bits
+
+
+class Vocabulary:
+    """The public variables of the collection, able to find the one that a misspelt name meant."""
+
+    def __init__(self, names_of_prefix: Mapping[str, Iterable[str]]) -> None:
+        """Take the names by prefix, such as C({'mx': ['mx_main']})."""
+        self.prefixes = tuple(f"{prefix}_" for prefix in names_of_prefix)
+        self.names = frozenset(name for names in names_of_prefix.values() for name in names)
+        self._index = [
+            (name, len(name), _letters(name), f"{prefix}_")
+            for prefix, names in sorted(names_of_prefix.items())
+            for name in sorted(names)
+        ]
+
+    def meant(self, name: str) -> str | None:
+        """Return the known variable within two edits of an unknown name, the nearest first.
+
+        Where the prefix itself is misspelt the rest must be right, and a prefix of up to three letters must
+        have the same letters: C(my_main) and C(tx_main) belong to somebody else, C(xm_main) does not.
+        """
+        length, letters = len(name), _letters(name)
+        found: list[tuple[int, str]] = []
+        for known, known_length, known_letters, prefix in self._index:
+            if abs(length - known_length) > MAX_EDITS or (letters ^ known_letters).bit_count() > 2 * MAX_EDITS:
+                continue
+            if not name.startswith(prefix):
+                rest = known[len(prefix) - 1 :]
+                if not name.endswith(rest):
+                    continue
+                if len(prefix) <= 4 and sorted(name) != sorted(known):
+                    continue
+            edits = distance(name, known)
+            if edits <= MAX_EDITS:
+                found.append((edits, known))
+        return min(found)[1] if found else None
+
+    def errors(self, host: str, names: Iterable[str], *, strict: bool = False) -> list[Error]:
+        """Return an error for each name that is a misspelt variable of the collection.
+
+        With C(strict), also for each unknown name that has the prefix of a role.
+        """
+        errors = []
+        for name in sorted(names):
+            if name in self.names or name.startswith(("_", "ansible_")):
+                continue
+            known = self.meant(name)
+            if known is not None:
+                errors.append(Error(name, host, f"is no variable of the collection; did you mean {known}?"))
+            elif strict and name.startswith(self.prefixes):
+                errors.append(Error(name, host, "is no variable of the collection (mailcluster_strict)"))
+        return errors

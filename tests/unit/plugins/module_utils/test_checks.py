@@ -1,0 +1,245 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Contradictions within a site, and misspelt names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils._checks import Node, Region, Site, Vocabulary, distance, nodes, site_errors
+
+EAST = Region("east", ("10.1.0.0/24", "fd01::/64"), ("10.1.0.10", "fd01::10"), 51)
+WEST = Region("west", ("10.2.0.0/24",), ("10.2.0.10",), 52)
+NODES = (
+    Node("e-edge", ("edge",), ("east",), ("10.1.0.11", "fd01::11")),
+    Node("e-all", ("mx", "submission", "relay", "filter", "mailbox"), ("east",), ("10.1.0.21",)),
+    Node("w-edge", ("edge",), ("west",), ("10.2.0.11",)),
+)
+SITE = Site(
+    domain="example.org",
+    domains=("example.org", "example.net"),
+    regions=(EAST, WEST),
+    nodes=NODES,
+    networks=("10.1.0.0/24", "10.2.0.0/24", "fd01::/64"),
+    accounts="# people\nalice@example.org:e-all:{SHA512-CRYPT}x\n",
+)
+
+
+def with_node(name: str, **changes: Any) -> dict[str, Any]:
+    return {"nodes": tuple(replace(node, **changes) if node.name == name else node for node in NODES)}
+
+
+def with_east(**changes: Any) -> dict[str, Any]:
+    return {"regions": (replace(EAST, **changes), WEST)}
+
+
+def test_a_good_site_has_no_errors() -> None:
+    assert site_errors(SITE) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        pytest.param({"domain": "example"}, "mailcluster_domain (site): 'example' is no domain name", id="domain"),
+        pytest.param({"domains": ("a_b.org",), "accounts": ""}, "mailcluster_domains (site): 'a_b.org' is no domain name", id="domain of a list"),
+        pytest.param(
+            {"domains": ("example.org", "Example.ORG")}, "mailcluster_domains (site): example.org is listed twice", id="domain listed twice"
+        ),
+        pytest.param(
+            with_east(vips=("10.3.0.10",)),
+            "mailcluster_regions (east): VIP 10.3.0.10 is outside the region's networks 10.1.0.0/24, fd01::/64",
+            id="VIP outside its region",
+        ),
+        pytest.param(with_east(vips=("10.1.0.256",)), "mailcluster_regions (east): VIP '10.1.0.256' is no address", id="VIP no address"),
+        pytest.param(
+            with_east(vips=("10.1.0.21",)), "mailcluster_regions (east): VIP 10.1.0.21 is the address of node e-all", id="VIP of a node"
+        ),
+        pytest.param(
+            with_east(vips=("10.1.0.10", "10.1.0.9")),
+            "mailcluster_regions (east): two VIPs of IPv4; a region has one of each family",
+            id="two VIPs",
+        ),
+        pytest.param(with_east(vrid=52), "mailcluster_regions (west): vrid 52 is that of region east too", id="duplicate vrid"),
+        pytest.param(with_east(vrid=None), "mailcluster_regions (east): a region with VIPs needs a vrid", id="vrid missing"),
+        pytest.param(with_east(vrid=256), "mailcluster_regions (east): vrid 256 is outside 1 to 255", id="vrid too large"),
+        pytest.param(
+            with_east(networks=("10.1.0.0/24", "fd01::/64", "10.2.0.0/16")),
+            "mailcluster_regions (west): network 10.2.0.0/24 overlaps 10.2.0.0/16 of region east",
+            id="regions overlap",
+        ),
+        pytest.param(
+            {"regions": (EAST, WEST, Region("north", ("10.9.0.0/24",)))},
+            "mailcluster_regions (north): the inventory has no group of this name with a node in it",
+            id="region without nodes",
+        ),
+        pytest.param(
+            {"regions": (EAST, WEST, EAST)}, "mailcluster_regions (east): the region is listed twice", id="region listed twice"
+        ),
+        pytest.param(
+            with_node("w-edge", tiers=("relay",)), "mailcluster_regions (west): a region with VIPs needs a node in tier edge", id="VIP, no edge"
+        ),
+        pytest.param(
+            with_east(networks=("10.1.0.1/24", "fd01::/64")),
+            "mailcluster_regions (east): '10.1.0.1/24' is no network address in CIDR notation",
+            id="network with host bits",
+        ),
+        pytest.param(
+            {"networks": ("0.0.0.0/0",)},
+            "mailcluster_networks (site): 0.0.0.0/0 trusts half the world: its prefix is shorter than /8",
+            id="the world, IPv4",
+        ),
+        pytest.param(
+            {"networks": ("2000::/3",)},
+            "mailcluster_networks (site): 2000::/3 trusts half the world: its prefix is shorter than /32",
+            id="the world, IPv6",
+        ),
+        pytest.param(with_node("e-edge", tiers=()), "groups (e-edge): is in region east, but in no tier", id="no tier"),
+        pytest.param(with_node("e-all", regions=()), "groups (e-all): is in tier mx, but in the group of no region", id="no region"),
+        pytest.param(with_node("e-all", regions=("east", "west")), "groups (e-all): is in two regions, east and west", id="two regions"),
+        pytest.param(
+            with_node("e-all", addresses=()),
+            "mailcluster_addresses (e-all): is not set; a node needs its IPv4 address, and its IPv6 address after it",
+            id="no address",
+        ),
+        pytest.param(
+            with_node("e-all", addresses=("10.2.0.21",)),
+            "mailcluster_addresses (e-all): 10.2.0.21 is outside the networks of region east",
+            id="address outside its region",
+        ),
+        pytest.param(
+            with_node("e-all", addresses=("10.1.0.11",)),
+            "mailcluster_addresses (e-all): 10.1.0.11 is the address of e-edge too",
+            id="duplicate address",
+        ),
+        pytest.param(with_node("e-all", addresses=("ten",)), "mailcluster_addresses (e-all): 'ten' is no address", id="no address at all"),
+        pytest.param(
+            with_node("e-all", addresses=("fd01::21", "10.1.0.21")),
+            "mailcluster_addresses (e-all): lists one IPv4 address first and at most one IPv6 address after it",
+            id="IPv6 first",
+        ),
+        pytest.param(
+            with_node("e-edge", direct=True),
+            "mx_direct (e-edge): the node is in tier edge, whose balancer has port 25 already",
+            id="port 25 twice",
+        ),
+        pytest.param(
+            with_node("e-all", tiers=("mx", "relay", "mailbox")),
+            "groups (site): tier filter has no node, but mx cannot work without",
+            id="empty tier",
+        ),
+        pytest.param(
+            {"accounts": "alice@example.org:w-mailbox:{SHA512-CRYPT}x"},
+            "mailcluster_accounts (site): accounts, line 1: alice@example.org: home w-mailbox is not a mailbox node (e-all)",
+            id="home unknown",
+        ),
+        pytest.param(
+            {"aliases": "info@example.org nobody@example.org"},
+            "mailcluster_aliases (site): aliases, line 1: info@example.org: destination nobody@example.org is neither an account nor an alias",
+            id="alias to nowhere",
+        ),
+        pytest.param(
+            {"nodes": (*NODES, Node("w-box", ("mailbox",), ("west",), ("11.1.0.21",)))},
+            "mailcluster_addresses (w-box): 11.1.0.21 has the last three octets of 10.1.0.21 of e-all, on which their local doors depend",
+            id="one door for two nodes",
+        ),
+        pytest.param({"valkey_primary": "e-edge"}, "valkey_primary (site): 'e-edge' is no node of tier filter", id="primary elsewhere"),
+    ],
+)
+def test_a_contradiction_names_variable_host_and_reason(changes: dict[str, Any], line: str) -> None:
+    assert line in map(str, site_errors(replace(SITE, **changes)))
+
+
+def test_all_errors_are_reported_at_once() -> None:
+    bad = replace(SITE, domain="example", networks=("0.0.0.0/0",), valkey_primary="nobody")
+    assert [error.variable for error in site_errors(bad)] == ["mailcluster_domain", "mailcluster_networks", "valkey_primary"]
+
+
+def test_no_error_shows_a_password_hash() -> None:
+    bad = replace(SITE, accounts="alice@example.org:e-all:{SHA512-CRYPT}hidden:x\nbob@example.org:hidden\nhidden\n")
+    assert "hidden" not in "\n".join(map(str, site_errors(bad)))
+
+
+def test_nodes_are_the_members_of_tiers_and_regions() -> None:
+    found, errors = nodes(
+        {"a": {"mailcluster_addresses": ["10.1.0.11"], "mx_direct": True}, "b": {}, "c": {}},
+        {"all": ["a", "b", "c"], "mx": ["a"], "east": ["a", "b"]},
+        [EAST],
+    )
+    assert found == (Node("a", ("mx",), ("east",), ("10.1.0.11",), direct=True), Node("b", (), ("east",), ()))
+    assert errors == ()
+
+
+def test_addresses_that_are_no_list_are_an_error() -> None:
+    _, errors = nodes({"a": {"mailcluster_addresses": "10.1.0.11"}}, {"mx": ["a"]}, [EAST])
+    assert [str(error) for error in errors] == ["mailcluster_addresses (a): is no list of addresses"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [
+        ("mx_main", "mx_main", 0),
+        ("mx_mian", "mx_main", 1),
+        ("mx_man", "mx_main", 1),
+        ("mx_maain", "mx_main", 1),
+        ("mx_nain", "mx_main", 1),
+        ("mx_mni", "mx_main", 2),
+        ("", "ab", 2),
+        ("relay_main", "mx_main", 5),
+    ],
+)
+def test_distance_counts_insertions_deletions_substitutions_and_swaps(one: str, other: str, edits: int) -> None:
+    assert distance(one, other) == distance(other, one) == edits
+
+
+VOCABULARY = Vocabulary(
+    {
+        "mx": ["mx_main", "mx_group_main", "mx_direct"],
+        "mailcluster": ["mailcluster_domain", "mailcluster_domains", "mailcluster_regions"],
+        "resolver": ["resolver_forwards"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mx_mian", "mx_main"),
+        ("mx_domain", "mx_main"),
+        ("mx_domains_of_mine", None),
+        ("mx_gruop_main", "mx_group_main"),
+        ("mailcluster_domian", "mailcluster_domain"),
+        ("mailclustre_domains", "mailcluster_domains"),
+        ("maillcluster_region", None),
+        ("mailcluster_region", "mailcluster_regions"),
+        ("resolver_forward", "resolver_forwards"),
+        ("xm_main", "mx_main"),
+        ("my_main", None),
+        ("tx_main", None),
+        ("main", None),
+        ("groups", None),
+        ("inventory_hostname", None),
+        ("molecule_yml", None),
+        ("lab_regions", None),
+    ],
+)
+def test_a_name_within_two_edits_of_a_known_one_is_misspelt(name: str, meant: str | None) -> None:
+    assert VOCABULARY.meant(name) == meant
+
+
+def test_known_private_and_foreign_names_are_no_errors() -> None:
+    names = ["mx_main", "__mx_mian", "_mx_mian", "ansible_mx", "mx_network_of_mine", "lab_domain", "postgresql_main"]
+    assert VOCABULARY.errors("mx1", names) == []
+
+
+def test_strict_refuses_unknown_names_with_the_prefix_of_a_role() -> None:
+    errors = VOCABULARY.errors("mx1", ["mx_network_of_mine", "lab_domain"], strict=True)
+    assert [str(error) for error in errors] == ["mx_network_of_mine (mx1): is no variable of the collection (mailcluster_strict)"]
+
+
+def test_a_misspelt_name_says_what_was_meant() -> None:
+    assert [str(error) for error in VOCABULARY.errors("mx1", ["mx_mian"])] == [
+        "mx_mian (mx1): is no variable of the collection; did you mean mx_main?"
+    ]
