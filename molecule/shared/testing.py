@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -270,7 +270,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Function) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, Any, Any]:
     report = yield
     report.sentence = sentence_of(item)
     report.seconds = item.stash[SECONDS] = item.stash.get(SECONDS, 0.0) + report.duration

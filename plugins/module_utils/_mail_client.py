@@ -294,13 +294,14 @@ CONVERSATIONS = {"smtp": smtp_conversation, "lmtp": smtp_conversation, "imap": i
 def converse(request: Mapping[str, Any]) -> dict[str, Any]:
     """One conversation; network failures are part of the answer, not exceptions.
 
-    Returns outcome ("done", or the word of `failure`), error, transcript [{command, code, text}], seconds, and what the
+    Returns protocol, outcome ("done", or the word of `failure`), error, transcript [{command, code, text}], seconds, and what the
     protocol adds (tls, messages, capabilities, received).
     """
     began = time.monotonic()
-    result: dict[str, Any] = {"outcome": "done", "error": "", "transcript": [], "tls": {}}
+    protocol = request.get("protocol", "smtp")
+    result: dict[str, Any] = {"protocol": protocol, "outcome": "done", "error": "", "transcript": [], "tls": {}}
     try:
-        CONVERSATIONS[request.get("protocol", "smtp")](request, result)
+        CONVERSATIONS[protocol](request, result)
     except (OSError, EOFError, smtplib.SMTPException, imaplib.IMAP4.error) as error:
         result.update(failure(error))
     return {**result, "seconds": round(time.monotonic() - began, 3)}
@@ -331,3 +332,45 @@ def open_ports(addresses: Iterable[str], ports: Iterable[int], *, timeout: float
         return [pair for pair, answered in zip(pairs, answers, strict=True) if answered]
 
     return asyncio.run(knock_all())
+
+
+STAGES = {"greeting": "", "hello": "EHLO", "login": "AUTH", "sender": "MAIL", "recipient": "RCPT", "data": "."}
+
+
+def stage_replies(answer: Mapping[str, Any], stage: str) -> list[dict[str, Any]]:
+    """The replies of an SMTP or LMTP conversation that belong to a stage; a refusal of DATA counts as the message's."""
+    word = STAGES[stage]
+    words = {"EHLO": ("EHLO", "LHLO"), ".": (".", "DATA")}.get(word, (word,))
+    return [
+        said
+        for said in answer["transcript"]
+        if (said["command"].split(" ")[0] in words if word else said["command"] == "") and said["code"] != 354
+    ]
+
+
+def unmet(answer: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """What an answer lacks of the expectation, a sentence each; empty when all is as expected.
+
+    `expected` has `outcome` (words of `failure`, or "done"), `messages` (how many were found) and by stage the
+    acceptable codes; a stage named there must have been reached. What it does not name must end well.
+    """
+    outcomes = expected.get("outcome") or ["done"]
+    if answer["outcome"] not in outcomes:
+        return [f"the conversation ended as {answer['outcome']} ({answer['error']}), expected {' or '.join(outcomes)}"]
+    wrong = []
+    for stage in STAGES:
+        codes = expected.get(stage)
+        replies = stage_replies(answer, stage) if answer.get("protocol") != "imap" else []
+        if codes and not replies:
+            wrong.append(f"{stage}: not reached")
+        wrong += [
+            f"{stage}: {said['command'] or 'connection'} was answered {said['code']} {said['text']}"
+            for said in replies
+            if (said["code"] not in codes if codes else said["code"] >= 400)
+        ]
+    if answer.get("protocol") == "imap":
+        wrong += [f"login: {said['text']}" for said in answer["transcript"] if said["code"] == "NO"]
+    messages, found = expected.get("messages"), answer.get("messages")
+    if messages is not None and len(found or ()) != messages:
+        wrong.append(f"messages: {len(found or ())} found, expected {messages}")
+    return wrong
