@@ -14,9 +14,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import door_address
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.source import Row, rows
+from ._cluster import door_address
+from ._postfix.lines import ConfigError
+from ._postfix.source import Row, rows
 
 # Narrower than RFC 5321: an address is also a path below the mail store and a table key, and the
 # recipient delimiter (+), routing characters (% ! @) and quoting never belong to an account.

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of the module postmap: makes the tables, and sends only those that differ."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts, _tables
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.source import normal
+
+MODULE = "mailcluster.postfix.postmap"
+# Up to so many bytes of content travel in the module's arguments, more in a file.
+INLINE = 65536
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Ask the node for digests, then send what it lacks; one module call when nothing differs."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+    # A temporary directory costs a round trip and is only needed for large tables that differ.
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        del tmp
+        _validation, arguments = self.validate_argument_spec(
+            _tables.ARGUMENTS, required_one_of=[["tables", "accounts"]], mutually_exclusive=[["tables", "accounts"]]
+        )
+        try:
+            tables = self._of_accounts(arguments["accounts"]) if arguments["accounts"] else list(map(self._of_table, arguments["tables"]))
+        except (ConfigError, _accounts.AccountsError) as error:
+            raise AnsibleActionFail(str(error)) from error
+        contents = {wanted.path: content for wanted, content in tables}
+        wanted = [vars(wanted) for wanted, _content in tables]
+        if len(contents) != len(wanted):
+            raise AnsibleActionFail("postmap: a path occurs twice in tables")
+        if not wanted:
+            return {"changed": False, "tables": []}
+        if _size(contents) <= INLINE:
+            return self._call(wanted, contents, task_vars)
+        answer = self._call(wanted, {}, task_vars)
+        if "missing" not in answer:
+            return answer
+        return self._call(wanted, {path: contents[path] for path in answer["missing"]}, task_vars)
+
+    def _of_table(self, table: Mapping[str, Any]) -> tuple[_tables.Wanted, str]:
+        path, kind, content, src = (table[name] for name in ("path", "type", "content", "src"))
+        if (content is None) == (src is None):
+            raise ConfigError("one of content and src is required", file=path)
+        text = self._read(src) if content is None else content
+        text, entries = normal(text, kind=kind, file=path if src is None else src)
+        return _wanted(table, text, entries), text
+
+    def _of_accounts(self, options: Mapping[str, Any]) -> list[tuple[_tables.Wanted, str]]:
+        site = _accounts.site(domains=options["domains"], members=options["members"], ports=options["ports"])
+        known = _accounts.directory(
+            self._read(options["accounts"]),
+            self._read(options["aliases"]) if options["aliases"] else "",
+            site=site,
+            accounts_file=options["accounts"],
+            aliases_file=options["aliases"],
+        )
+        tables = _accounts.tables(
+            known,
+            site=site,
+            node=options["node"],
+            tiers=options["tiers"],
+            publish=options["publish"],
+            directories=options["directories"],
+        )
+        return [(_wanted(vars(table), table.content, table.entries), table.content) for table in tables]
+
+    def _read(self, path: str) -> str:
+        """Read a file of the controller, decrypted if it is vaulted, in memory only."""
+        try:
+            text: str = self._loader.get_text_file_contents(self._find_needle("files", path))
+        except AnsibleError as error:
+            raise ConfigError(str(error), file=path) from error
+        return text
+
+    def _call(self, wanted: list[dict[str, Any]], contents: Mapping[str, str], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"wanted": wanted}
+        if contents and _size(contents) <= INLINE:
+            arguments["bundle"] = base64.b64encode(_tables.pack(contents)).decode()
+        elif contents:
+            arguments["bundle_path"] = self._send(_tables.pack(contents))
+        answer: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        return answer
+
+    def _send(self, data: bytes) -> str:
+        """Copy to the node's temporary directory, which the task executor removes after the task."""
+        shell = self._connection._shell
+        if shell.tmpdir is None:
+            self._make_tmp_path()
+        remote: str = shell.join_path(shell.tmpdir, "tables")
+        handle, local = tempfile.mkstemp(dir=C.DEFAULT_LOCAL_TMP)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            self._transfer_file(local, remote)
+        finally:
+            Path(local).unlink()
+        self._fixup_perms2((shell.tmpdir, remote))
+        return remote
+
+
+def _size(contents: Mapping[str, str]) -> int:
+    return sum(map(len, contents.values()))
+
+
+def _wanted(table: Mapping[str, Any], text: str, entries: int) -> _tables.Wanted:
+    return _tables.Wanted(
+        path=table["path"],
+        type=table["type"],
+        digest=_tables.digest(text),
+        entries=entries,
+        owner=table["owner"],
+        group=table["group"],
+        mode=_tables.mode_of(table["mode"], secret=table["secret"]),
+        secret=table["secret"],
+    )

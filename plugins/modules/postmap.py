@@ -1,0 +1,187 @@
+#!/usr/bin/python
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node's side of the publication of data tables."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postmap
+author: mailcluster contributors
+version_added: 1.0.0
+short_description: Publish lookup tables
+description:
+  - Publishes a list of tables in one call. What they hold is compared by digest, and only tables that differ
+    are sent to the node; when none does, the task is one module call.
+  - A table is written and compiled aside, asked for its first and last row, and renamed into place, so that no
+    reader ever meets a missing or half table and nothing has to be reloaded. The source stays beside the
+    compiled file.
+  - Sources of compiled tables are sorted and lose their comments; a key that occurs twice is an error.
+  - The tables are given in O(tables), or follow from the accounts of a cluster with O(accounts).
+options:
+  tables:
+    description: The tables.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Path of the source on the node. The compiled file has the suffix of its type.
+        type: path
+        required: true
+      type:
+        description: Map type; V(plain) for a file that is no Postfix table, such as a Dovecot passwd-file.
+        type: str
+        default: lmdb
+        choices: [lmdb, cdb, hash, btree, dbm, sdbm, texthash, cidr, regexp, pcre, plain]
+      content:
+        description: The rows. One of this and O(tables[].src).
+        type: str
+      src:
+        description: File on the controller with the rows; it may be encrypted by Ansible Vault.
+        type: path
+      owner:
+        description: Owner of source and compiled file.
+        type: str
+        default: root
+      group:
+        description: Group of source and compiled file.
+        type: str
+        default: root
+      mode:
+        description: Mode of source and compiled file, an octal string; V(0640), for a secret table V(0600), when absent.
+        type: str
+      secret:
+        description: Whether the rows are credentials, which no diff shows.
+        type: bool
+        default: false
+  accounts:
+    description: The tables that a node of a cluster needs, derived from the accounts and aliases of the site.
+    type: dict
+    suboptions:
+      accounts:
+        description: The accounts file on the controller, one C(address:home:hash) a line; it may be encrypted.
+        type: path
+        required: true
+      aliases:
+        description: A Postfix virtual(5) source on the controller; empty for none.
+        type: str
+        default: ""
+      domains:
+        description: The mail domains of the site.
+        type: list
+        elements: str
+        required: true
+      members:
+        description: Nodes of every tier with C(name) and C(address), as of the filter C(cluster_members).
+        type: dict
+        required: true
+      ports:
+        description: The port map of the cluster.
+        type: dict
+        required: true
+      node:
+        description: Name of the node.
+        type: str
+        required: true
+      tiers:
+        description: All tiers of the node.
+        type: list
+        elements: str
+        required: true
+      publish:
+        description: Tiers whose tables are to be published now; all tiers of the node when absent.
+        type: list
+        elements: str
+      directories:
+        description: Data directory of the Postfix instance of the tiers V(mx) and V(submission).
+        type: dict
+        default: {}
+  bundle:
+    description: Set by the action plugin, contents of the tables.
+    type: str
+  bundle_path:
+    description: Set by the action plugin, file on the node with the contents of the tables.
+    type: path
+  wanted:
+    description: Set by the action plugin, the tables without their contents.
+    type: list
+    elements: dict
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Compares, and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows numbers of rows and the first ten rows that come and go, never those of secret tables.
+  platform:
+    platforms: debian
+    support: full
+    description: Debian 12 and 13.
+"""
+
+EXAMPLES = r"""
+- name: Publish the transports and the credentials of the smarthost
+  mailcluster.postfix.postmap:
+    tables:
+      - path: /etc/mailcluster/postfix-relay/data/transport
+        src: transport
+      - path: /etc/mailcluster/postfix-relay/data/sasl_passwords
+        content: "[smtp.example.org]:587 relay:{{ smarthost_password }}\n"
+        secret: true
+
+- name: Publish every data table of the node
+  mailcluster.postfix.postmap:
+    accounts:
+      accounts: "{{ mailcluster_accounts }}"
+      domains: "{{ mailcluster_domains }}"
+      members: "{{ mailcluster_members }}"
+      ports: "{{ mailcluster_ports }}"
+      node: "{{ inventory_hostname }}"
+      tiers: "{{ mailcluster_tiers }}"
+      directories:
+        mx: /etc/mailcluster/postfix-mx/data
+        submission: /etc/mailcluster/postfix-submission/data
+"""
+
+RETURN = r"""
+tables:
+  description: One entry a table, in the given order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: Path of the source.
+      type: str
+      sample: /etc/mailcluster/postfix-mx/data/recipients
+    changed:
+      description: Whether it was published, compiled again, or got another owner or mode.
+      type: bool
+    entries:
+      description: Number of rows.
+      type: int
+      sample: 1000
+    digest:
+      description: SHA-256 of the source.
+      type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError  # noqa: E402
+from ansible_collections.mailcluster.postfix.plugins.module_utils._tables import ARGUMENTS, run_module  # noqa: E402
+
+
+def main() -> None:
+    """Read, plan, apply, answer."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        module.exit_json(**run_module(module.params, check_mode=module.check_mode, diff=module._diff))
+    except (ConfigError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
