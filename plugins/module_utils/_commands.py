@@ -1,0 +1,89 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs run by the modules, and what they say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import _files
+from ._postfix import table
+from ._postfix.lines import ConfigError
+
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a program returned; ``rc`` is 127 when it is not installed and 124 when it took too long."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Everything it said, one line."""
+        return " ".join((self.stderr + "\n" + self.stdout).split())
+
+
+def installed(program: str) -> bool:
+    """Whether ``program`` can be run."""
+    return shutil.which(program, path=PATH) is not None
+
+
+def run(*command: str, timeout: float = 60.0) -> Outcome:
+    """Run a program without a shell, with a plain environment."""
+    environment = {**os.environ, "PATH": PATH, "LC_ALL": "C"}
+    environment.pop("MAIL_CONFIG", None)
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError:
+        return Outcome(127, "", f"{command[0]} is not installed")
+    except subprocess.TimeoutExpired:
+        return Outcome(124, "", f"{' '.join(command)} did not end within {timeout:.0f} s")
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "") -> list[str]:
+    """Publish table ``name`` of type ``kind`` in ``directory`` and return what postmap(1) warned of.
+
+    Source and compiled file are made aside and renamed, the compiled file
+    first: after a kill in between the source still differs and the next run
+    builds again. A running daemon sees the new table at its next connection.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    compiled = table.compiled_name(name, kind)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=f".{name}.") as aside:
+        source = Path(aside, name)
+        _files.write(source, text, mode=mode, age=_files.SETTLED)
+        warnings: list[str] = []
+        if compiled:
+            options = ("-c", config) if config else ()
+            outcome = run("postmap", *options, f"{kind}:{source}", timeout=600.0)
+            if outcome.rc:
+                raise ConfigError(outcome.text.replace(str(source), name), file=name, subject=kind)
+            warnings = [line.replace(str(source), name) for line in outcome.stderr.splitlines() if line.strip()]
+            product = Path(aside, compiled)
+            product.chmod(mode)
+            product.rename(directory / compiled)
+        source.rename(directory / name)
+    for suffix in {*table.COMPILED.values()} - {compiled[len(name) :] if compiled else ""}:
+        (directory / (name + suffix)).unlink(missing_ok=True)
+    _files.sync_directory(directory)
+    return warnings

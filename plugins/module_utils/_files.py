@@ -1,0 +1,83 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files replaced whole: written aside, synced, renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+# Postfix programs wait until a configuration file is 2 s old before they trust it.
+SETTLED = 10.0
+
+
+def read(path: Path) -> str | None:
+    """Return the text of ``path``, ``None`` when there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def write(
+    path: Path, text: str, *, mode: int = 0o644, age: float = 0.0, owner: tuple[int, int] | None = None
+) -> None:
+    """Replace ``path`` atomically; ``age`` sets its time back by so many seconds, ``owner`` is uid and gid."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
+            os.fchmod(stream.fileno(), mode)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if age:
+            settle(aside, age=age)
+        aside.rename(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def settle(path: Path, *, age: float = SETTLED) -> None:
+    """Set the modification time back, or every Postfix program that reads the file stalls for 2 s."""
+    past = time.time() - age
+    os.utime(path, (past, past))
+
+
+def link(path: Path, target: str) -> None:
+    """Point the symlink ``path`` at ``target`` with one rename."""
+    aside = path.with_name(f".{path.name}.link")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target)
+    aside.rename(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in ``path`` survive a crash."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock for the block; a killed holder leaves none behind."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
