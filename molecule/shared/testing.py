@@ -29,7 +29,10 @@ from client import converse_all, run_python
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache/lab"
 FAMILIES = (4, 6)
-FOREIGN_DOMAIN = "foreign.test"
+STRANGER = "foreign-client"
+HELLO = f"{STRANGER}.foreign.test"
+SENDER = "stranger@foreign.test"
+FRIEND = "friend@foreign.test"
 TIMEOUT = 25
 
 
@@ -63,7 +66,12 @@ class Site:
     domain: str
     nodes: tuple[Node, ...]
     entrances: tuple[Entrance, ...]
-    variables: Mapping[str, Any]
+    variables: Mapping[str, Mapping[str, Any]]
+
+    def address(self, host: str, family: int) -> str:
+        """The address of any host of the inventory, the world's too."""
+        addresses: Sequence[str] = self.variables[host]["mailcluster_addresses"]
+        return next(address for address in addresses if (":" in address) == (family == 6))
 
     def tier(self, name: str) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if name in node.tiers)
@@ -93,7 +101,7 @@ def site_of(inventory: Mapping[str, Any]) -> Site:
         Entrance(label=label, region=region, family=6 if ":" in address else 4, address=address, server_name=name)
         for label, region, name, address in vips or alone
     )
-    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=shared)
+    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=hostvars)
 
 
 @functools.cache
@@ -165,7 +173,7 @@ def posting(post: Letter, address: str, port: int = 25, **more: Any) -> dict[str
         "address": address,
         "port": port,
         "timeout": TIMEOUT,
-        "hello": f"client.{FOREIGN_DOMAIN}",
+        "hello": HELLO,
         "sender": post.sender,
         "recipients": [post.recipient],
         "message": post.text,

@@ -9,22 +9,36 @@ from typing import Any
 
 import pytest
 from client import converse_all
-from testing import FAMILIES, Entrance, Site, codes, entrances_of, keywords, letter, login, received, replies, submission, the_site
+from testing import (
+    FAMILIES,
+    FRIEND,
+    SENDER,
+    STRANGER,
+    Entrance,
+    Site,
+    codes,
+    entrances_of,
+    keywords,
+    letter,
+    login,
+    received,
+    replies,
+    submission,
+    the_site,
+)
 
 ALICE = f"alice@{the_site().domain}"
-RECIPIENT = "friend@foreign.test"
-CLIENT = ("10.91.9.99", "fd91:0:0:9::99")
 DOORS = [(entrance, port) for entrance in entrances_of() for port in (465, 587)]
 
 
 @pytest.fixture(scope="module")
 def departures() -> list[tuple[Entrance, int, dict[str, Any], dict[str, Any]]]:
     """A letter of alice through every submission door at once: what the door said, and what the foreign MX then held."""
-    letters = [letter(ALICE, RECIPIENT) for _door in DOORS]
+    letters = [letter(ALICE, FRIEND) for _door in DOORS]
     answers = converse_all(
-        "foreign-client",
+        STRANGER,
         [
-            submission(entrance, port, **login(ALICE), sender=ALICE, recipients=[RECIPIENT], message=post.text)
+            submission(entrance, port, **login(ALICE), sender=ALICE, recipients=[FRIEND], message=post.text)
             for (entrance, port), post in zip(DOORS, letters, strict=True)
         ],
     )
@@ -55,9 +69,9 @@ def test_signed(site: Site, departures: list[Any]) -> None:
     assert not wrong
 
 
-def test_private(departures: list[Any]) -> None:
+def test_private(site: Site, departures: list[Any]) -> None:
     """Neither the user's address nor the login name is in the headers that arrive"""
-    traces = ("laptop.invalid", "authenticated", *CLIENT)
+    traces = ("laptop.invalid", "authenticated", *(site.address(STRANGER, family) for family in FAMILIES))
     heads = [text.partition("\n\n")[0].replace("\r", "").lower() for *_door, stored in departures for text in stored["texts"]]
     assert heads
     assert not [(trace, head) for trace in traces for head in heads if trace in head]
@@ -68,7 +82,7 @@ def test_password(site: Site, family: int) -> None:
     """A wrong password and an unknown user are refused alike over IPv{family}: 535 and the same words"""
     doors = [entrance for entrance in site.entrances if entrance.family == family]
     users = (f"bob@{site.domain}", f"nobody@{site.domain}")
-    answers = converse_all("foreign-client", [submission(door, 587, **login(user, "not this one")) for door in doors for user in users])
+    answers = converse_all(STRANGER, [submission(door, 587, **login(user, "not this one")) for door in doors for user in users])
     said = [replies(answer, "AUTH") for answer in answers]
     assert [[code for code, _text in reply] for reply in said] == [[535]] * len(said), answers
     assert said[0::2] == said[1::2]
@@ -76,16 +90,14 @@ def test_password(site: Site, family: int) -> None:
 
 def test_login_needs_tls(site: Site) -> None:
     """AUTH is offered on 587 only within TLS"""
-    answers = converse_all("foreign-client", [submission(entrance, 587) for entrance in site.entrances])
+    answers = converse_all(STRANGER, [submission(entrance, 587) for entrance in site.entrances])
     told = [["AUTH" in offered for offered in keywords(answer)] for answer in answers]
     assert told == [[False, True]] * len(site.entrances), answers
 
 
 def test_no_login_on_25(site: Site) -> None:
     """AUTH is offered on 25 neither before TLS nor within it, and refused"""
-    answers = converse_all(
-        "foreign-client", [submission(entrance, 25, commands=["AUTH PLAIN AGFsaWNlAHg="]) for entrance in site.entrances]
-    )
+    answers = converse_all(STRANGER, [submission(entrance, 25, commands=["AUTH PLAIN AGFsaWNlAHg="]) for entrance in site.entrances])
     told = [(["AUTH" in offered for offered in keywords(answer)], codes(answer, "AUTH")[0] // 100) for answer in answers]
     assert told == [([False, False], 5)] * len(site.entrances), answers
 
@@ -93,8 +105,8 @@ def test_no_login_on_25(site: Site) -> None:
 def test_submission_needs_login(site: Site) -> None:
     """465 and 587 answer 530 to a stranger"""
     answers = converse_all(
-        "foreign-client",
-        [submission(entrance, port, sender="stranger@foreign.test", recipients=[RECIPIENT], message="x") for entrance, port in DOORS],
+        STRANGER,
+        [submission(entrance, port, sender=SENDER, recipients=[FRIEND], message="x") for entrance, port in DOORS],
     )
     said = [[code for code in codes(answer, "MAIL") + codes(answer, "RCPT") if code != 250] for answer in answers]
     assert said == [[530]] * len(DOORS), answers

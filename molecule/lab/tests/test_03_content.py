@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from client import converse_all
-from testing import Site, codes, letter, login, posting, submission
+from testing import FRIEND, SENDER, STRANGER, Site, codes, letter, login, posting, submission
 
 # In pieces, so that no scanner stops at this file.
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD" + "-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -18,9 +18,9 @@ DANGERS = pytest.mark.parametrize(("name", "danger"), [("GTUBE", GTUBE), ("EICAR
 @DANGERS
 def test_refused_by_every_mx(site: Site, name: str, danger: str) -> None:
     """{name} is refused by every MX, at the VIPs and at its own addresses"""
-    post = letter("stranger@foreign.test", f"alice@{site.domain}", danger)
+    post = letter(SENDER, f"alice@{site.domain}", danger)
     addresses = [entrance.address for entrance in site.entrances] + [address for node in site.tier("mx") for address in node.addresses]
-    answers = converse_all("foreign-client", [posting(post, address) for address in addresses])
+    answers = converse_all(STRANGER, [posting(post, address) for address in addresses])
     assert {address: codes(answer, ".") for address, answer in zip(addresses, answers, strict=True)} == {
         address: [554] for address in addresses
     }, answers
@@ -30,9 +30,9 @@ def test_refused_by_every_mx(site: Site, name: str, danger: str) -> None:
 def test_refused_by_submission(site: Site, name: str, danger: str) -> None:
     """{name} is refused from a user who logged in"""
     alice = f"alice@{site.domain}"
-    post = letter(alice, "friend@foreign.test", danger)
+    post = letter(alice, FRIEND, danger)
     answers = converse_all(
-        "foreign-client",
+        STRANGER,
         [
             submission(entrance, port, **login(alice), sender=alice, recipients=[post.recipient], message=post.text)
             for entrance in site.entrances

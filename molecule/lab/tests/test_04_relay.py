@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from client import converse_all, open_ports
-from testing import Site, codes, letter, posting, the_site
+from testing import HELLO, SENDER, STRANGER, Site, codes, letter, posting, the_site
 
 DOMAIN = the_site().domain
 VICTIM = "victim@foreign.test"
-SENDERS = ("stranger@foreign.test", "", f"alice@{DOMAIN}")
+SENDERS = (SENDER, "", f"alice@{DOMAIN}")
 # RFC 5321, RFC 822 and folklore: each would leave the site if anything took it.
 FORMS = {
     "plain": VICTIM,
@@ -27,8 +27,8 @@ FORMS = {
     "quoted local part": f'"victim@foreign.test"@{DOMAIN}',
     "quoted percent hack": f'"victim%foreign.test"@{DOMAIN}',
     "two at signs": f"victim@foreign.test@{DOMAIN}",
-    "address literal": "victim@[10.91.9.25]",
-    "IPv6 address literal": "victim@[IPv6:fd91:0:0:9::25]",
+    "address literal": f"victim@[{the_site().address('foreign-mx', 4)}]",
+    "IPv6 address literal": f"victim@[IPv6:{the_site().address('foreign-mx', 6)}]",
     "percent hack at a literal": f"victim%foreign.test@[{the_site().entrances[0].address}]",
     "percent hack at localhost": "victim%foreign.test@localhost",
 }
@@ -38,7 +38,7 @@ FORMS = {
 def doors(site: Site) -> list[tuple[str, int]]:
     """Every address of the site at which a stranger finds a mail port open."""
     addresses = [entrance.address for entrance in site.entrances] + [address for node in site.nodes for address in node.addresses]
-    return sorted(open_ports("foreign-client", sorted(set(addresses)), [25, 465, 587]))
+    return sorted(open_ports(STRANGER, sorted(set(addresses)), [25, 465, 587]))
 
 
 def attempt(address: str, port: int, sender: str, **more: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def attempt(address: str, port: int, sender: str, **more: Any) -> dict[str, Any]
         "address": address,
         "port": port,
         "timeout": 40,
-        "hello": "client.foreign.test",
+        "hello": HELLO,
         "verify": False,
         "tls": {25: "none", 465: "implicit", 587: "starttls"}[port],
     }
@@ -57,7 +57,7 @@ def attempt(address: str, port: int, sender: str, **more: Any) -> dict[str, Any]
 @pytest.mark.parametrize("sender", SENDERS, ids=["stranger", "null", "own-domain"])
 def test_no_relay(doors: list[tuple[str, int]], sender: str) -> None:
     """No form of address makes any VIP or node relay for the sender <{sender}>: 5xx to each"""
-    answers = converse_all("foreign-client", [attempt(*door, sender) for door in doors], seconds=120)
+    answers = converse_all(STRANGER, [attempt(*door, sender) for door in doors], seconds=120)
     open_doors = {
         (door, form): codes(answer, f"RCPT TO:<{form}>")
         for door, answer in zip(doors, answers, strict=True)
@@ -71,9 +71,9 @@ def test_no_relay(doors: list[tuple[str, int]], sender: str) -> None:
 def test_unknown_recipient(site: Site) -> None:
     """Every MX refuses an unknown recipient at RCPT with 550 and takes a known one"""
     addresses = [entrance.address for entrance in site.entrances] + [address for node in site.tier("mx") for address in node.addresses]
-    post = letter("stranger@foreign.test", f"nobody@{site.domain}")
+    post = letter(SENDER, f"nobody@{site.domain}")
     requests = [{**posting(post, address), "recipients": [post.recipient, f"bob@{site.domain}"], "message": None} for address in addresses]
-    answers = converse_all("foreign-client", requests)
+    answers = converse_all(STRANGER, requests)
     assert {address: codes(answer, "RCPT") for address, answer in zip(addresses, answers, strict=True)} == {
         address: [550, 250] for address in addresses
     }, answers

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from client import converse_all, open_ports
-from testing import ROOT, Site
+from testing import HELLO, ROOT, STRANGER, Site
 
 # Ports of daemons that listen on loopback, or nowhere: the map's own, and what packages would open.
 ADMINISTRATIVE = (
@@ -57,7 +57,7 @@ def everywhere(site: Site) -> list[str]:
 
 @pytest.fixture(scope="module")
 def found(everywhere: list[str]) -> set[tuple[str, int]]:
-    return open_ports("foreign-client", everywhere, sorted(PUBLIC | INTERNAL | set(ADMINISTRATIVE)))
+    return open_ports(STRANGER, everywhere, sorted(PUBLIC | INTERNAL | set(ADMINISTRATIVE)))
 
 
 def test_public_ports(site: Site, found: set[tuple[str, int]]) -> None:
@@ -85,13 +85,13 @@ def test_forged_proxy_header(site: Site, everywhere: list[str]) -> None:
                 "source": "::1" if ":" in address else "127.0.0.1",
                 "destination": address,
             },
-            "send": "EHLO client.foreign.test\r\n",
+            "send": f"EHLO {HELLO}\r\n",
         }
         for address in everywhere
         for port in sorted(believing)
         for version in (1, 2)
     ]
-    answers = converse_all("foreign-client", requests, seconds=120)
+    answers = converse_all(STRANGER, requests, seconds=120)
     assert not [
         (request["address"], request["port"], answer) for request, answer in zip(requests, answers, strict=True) if answer.get("received")
     ]
@@ -106,9 +106,9 @@ def test_proxy_header_is_garbage(site: Site) -> None:
             "protocol": "raw",
             "timeout": 12,
             "proxy": {"version": 1, "source": "::1" if entrance.family == 6 else "127.0.0.1", "destination": entrance.address},
-            "send": "EHLO client.foreign.test\r\nMAIL FROM:<a@foreign.test>\r\nRCPT TO:<victim@foreign.test>\r\n",
+            "send": f"EHLO {HELLO}\r\nMAIL FROM:<a@foreign.test>\r\nRCPT TO:<victim@foreign.test>\r\n",
         }
         for entrance in site.entrances
     ]
-    answers = converse_all("foreign-client", requests)
+    answers = converse_all(STRANGER, requests)
     assert not [answer for answer in answers if any(line.startswith("250") for line in answer.get("received", "").splitlines())]
