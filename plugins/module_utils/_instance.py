@@ -1,0 +1,513 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An instance on this node: read it, validate a candidate, carry out a plan."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from . import _commands, _files, _probe
+from ._postfix import generation, main_cf, master_cf, table, values
+from ._postfix.generation import Generation, Table
+from ._postfix.instance import UNIT, Before, DataTable, InstancePlan, Paths, Published, Wanted
+from ._postfix.lines import ConfigError
+
+_QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
+_TELLING = re.compile(r"\b(?:fatal|panic|error|warning)\b")
+
+
+@dataclass
+class Report:
+    """What a run has to say besides its plan."""
+
+    warnings: list[str] = field(default_factory=list)
+    unvalidated: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def desired(parameters: Mapping[str, Any], paths: Paths) -> tuple[Generation | None, Wanted]:
+    """Turn the module's parameters into the wanted instance, and the generation if one is to be built."""
+    tables = [_data_table(entry) for entry in parameters["data"]]
+    started = parameters["state"] == "present"
+    if parameters["generation"]:
+        target = _earlier(paths, parameters["generation"])
+        return None, Wanted(target, read_generation(paths, target) or {}, tables, parameters["owner"], started)
+    made = generation.build(
+        main={**_identity(paths, parameters["main"]), **parameters["main"]},
+        local=parameters["local"],
+        services=master_cf.merge([master_cf.service(entry) for entry in parameters["services"]]),
+        tables=[Table(entry["name"], entry["type"], entry["content"]) for entry in parameters["tables"]],
+    )
+    return made, Wanted(made.name, made.files, tables, parameters["owner"], started)
+
+
+def _identity(paths: Paths, main: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters that make an instance; two instances on one queue would lose mail."""
+    wanted = {"queue_directory": str(paths.queue), "data_directory": str(paths.state), "syslog_name": paths.name}
+    for name in ("queue_directory", "data_directory"):
+        if main.get(name, wanted[name]) != wanted[name]:
+            raise ConfigError(f"must be {wanted[name]}, not {main[name]!r}", file=main_cf.FILE, subject=name)
+    return wanted
+
+
+def _data_table(entry: Mapping[str, Any]) -> DataTable:
+    if entry["state"] == "absent":
+        return DataTable(Table(entry["name"], entry["type"], ""), present=False)
+    text = _files.read(Path(entry["src"])) if entry["src"] else entry["content"]
+    if text is None:
+        raise ConfigError(f"{entry['src']} does not exist" if entry["src"] else "needs content or src", subject=f"data table {entry['name']}")
+    mode = int(entry["mode"], 8) if entry["mode"] else 0o600 if entry["secret"] else 0o644
+    return DataTable(Table(entry["name"], entry["type"], text), mode=mode, secret=entry["secret"])
+
+
+def _earlier(paths: Paths, name: str) -> str:
+    known = history(paths)
+    active = _generation(paths, paths.config)
+    found = next((entry for entry in known if entry != active), "") if name == "previous" else name
+    if found not in known:
+        raise ConfigError(f"there is no generation {name!r}; there are {', '.join(known) or 'none'}", subject=paths.name)
+    return found
+
+
+def read(paths: Paths, tables: Sequence[DataTable]) -> Before:
+    """Read the instance; runs no program, and works where nothing is installed."""
+    active, loaded = _generation(paths, paths.config), _recorded(paths)
+    if paths.config.exists() and not paths.config.is_symlink():
+        raise ConfigError(f"{paths.config} is not a symlink: it was not made by this module", subject=paths.name)
+    journal = _journal(paths)
+    default = _files.read(paths.default_main)
+    return Before(
+        active=active,
+        loaded=loaded,
+        running=master(paths) > 0,
+        unproven=bool(active) and journal.get("generation") == active,
+        previous=str(journal.get("previous", "")),
+        files=read_generation(paths, active) or {},
+        loaded_files=read_generation(paths, loaded),
+        data={entry.table.name: found for entry in tables if (found := _published(paths, entry.table))},
+        unit=_files.read(paths.unit),
+        enabled=paths.enabled.is_symlink(),
+        registered=default is None or str(paths.config) in _alternates(default),
+        owner=(_files.read(paths.owner) or "").strip(),
+    )
+
+
+def read_generation(paths: Paths, name: str) -> dict[str, str] | None:
+    """Return the files of a generation, ``None`` when it is gone."""
+    directory = paths.generations / name
+    if not name or not directory.is_dir():
+        return None
+    return {entry: _files.read(directory / entry) or "" for entry in generation.own_files(os.listdir(directory))}
+
+
+def history(paths: Paths) -> list[str]:
+    """Return the generations on disk, the one proven last first."""
+    with contextlib.suppress(FileNotFoundError):
+        found = [entry for entry in paths.generations.iterdir() if generation.NAME.match(entry.name)]
+        return [entry.name for entry in sorted(found, key=lambda entry: entry.stat().st_mtime, reverse=True)]
+    return []
+
+
+def master(paths: Paths) -> int:
+    """Return the process id of the running master(8), 0 when there is none."""
+    text = (_files.read(paths.queue / "pid/master.pid") or "").strip()
+    if not text.isdecimal():
+        return 0
+    command = (_files.read(Path("/proc", text, "comm")) or "").strip()
+    return int(text) if command == "master" else 0
+
+
+def queued(paths: Paths) -> int:
+    """Count the messages in the queue."""
+    return sum(len(names) for queue in _QUEUES for _directory, _subdirectories, names in os.walk(paths.queue / queue))
+
+
+def _generation(paths: Paths, link: Path) -> str:
+    with contextlib.suppress(OSError):
+        return Path(os.readlink(link)).name
+    return ""
+
+
+def _recorded(paths: Paths) -> str:
+    text = (_files.read(paths.loaded) or "").strip()
+    return Path(text).name if text else ""
+
+
+def _journal(paths: Paths) -> Mapping[str, object]:
+    with contextlib.suppress(ValueError):
+        found = json.loads(_files.read(paths.journal) or "{}")
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _alternates(text: str) -> list[str]:
+    return values.words(main_cf.parameters(text).get("alternate_config_directories", ""))
+
+
+def _published(paths: Paths, entry: Table) -> Published | None:
+    source = paths.data / entry.name
+    text = _files.read(source)
+    if text is None:
+        return None
+    status = source.stat()
+    compiled = table.compiled_name(entry.name, entry.kind)
+    built = True
+    if compiled:
+        with contextlib.suppress(FileNotFoundError):
+            product = (paths.data / compiled).stat()
+            built = product.st_mtime >= status.st_mtime and product.st_mode == status.st_mode
+            return Published(text, status.st_mode & 0o7777, built)
+        built = False
+    return Published(text, status.st_mode & 0o7777, built)
+
+
+# -- validation
+
+
+def validate(paths: Paths, wanted: Generation, tables: Sequence[DataTable], *, before: Before, check_mode: bool, report: Report) -> None:
+    """Refuse a generation that Postfix would refuse, or accept and die of. Leaves nothing behind."""
+    installed = _commands.installed("postconf")
+    if not installed and not check_mode:
+        raise ConfigError("postfix is not installed", subject=paths.name)
+    with tempfile.TemporaryDirectory(prefix=f"{paths.name}.") as name:
+        candidate = Path(name)
+        candidate.chmod(0o755)
+        _write_generation(candidate, wanted, compile_tables=installed, report=report)
+        node = _node(paths, tables) if installed else values.Node(data=_data_paths(paths, tables))
+        problems = _check(paths, wanted, tables, node)
+        if check_mode:
+            # Tasks that would make a missing file have not run.
+            hard = {str(problem) for problem in _check(paths, wanted, tables, replace(node, exists=None))}
+            report.unvalidated += [str(problem) for problem in problems if str(problem) not in hard]
+            problems = [problem for problem in problems if str(problem) in hard]
+        if installed and not problems:
+            problems += _ask_postfix(candidate, paths, report)
+        if not installed:
+            report.unvalidated.append("postfix is not installed yet: parameter names, types by default and table types are not validated")
+    held = busy_ports(before, wanted.files) if not problems else []
+    if check_mode:
+        report.unvalidated += held
+    else:
+        problems += [ConfigError(text, file=master_cf.FILE) for text in held]
+    if problems:
+        raise ConfigError("; ".join(str(problem) for problem in problems), subject=paths.name)
+
+
+def _check(paths: Paths, wanted: Generation, tables: Sequence[DataTable], node: values.Node) -> list[ConfigError]:
+    return values.check(
+        main=main_cf.parameters(wanted.files[main_cf.FILE]),
+        services=master_cf.parse(wanted.files[master_cf.FILE]),
+        directory=str(paths.config),
+        tables=wanted.tables,
+        data=[replace_name(entry.table, str(paths.data / entry.table.name)) for entry in tables if entry.present],
+        node=node,
+    )
+
+
+def replace_name(entry: Table, path: str) -> Table:
+    """The same table under the name by which parameters refer to it."""
+    clone = replace(entry)
+    object.__setattr__(clone, "name", path)
+    return clone
+
+
+def _data_paths(paths: Paths, tables: Sequence[DataTable]) -> dict[str, str]:
+    return {str(paths.data / entry.table.name): entry.table.kind for entry in tables if entry.present}
+
+
+def _node(paths: Paths, tables: Sequence[DataTable]) -> values.Node:
+    defaults = main_cf.parameters(_commands.run("postconf", "-d").stdout)
+    return values.Node(
+        defaults=defaults,
+        map_types=frozenset(_commands.run("postconf", "-m").stdout.split()),
+        exists=lambda path: Path(path).exists(),
+        data=_data_paths(paths, tables),
+    )
+
+
+def _ask_postfix(candidate: Path, paths: Paths, report: Report) -> list[ConfigError]:
+    """``postconf -n`` knows every parameter name of its release, ``-M`` every field of a service."""
+    problems = []
+    for option in ("-n", "-M"):
+        outcome = _commands.run("postconf", "-c", str(candidate), option)
+        said = [line.replace(f"{candidate}/", "").removeprefix("postconf: ") for line in outcome.stderr.splitlines() if line.strip()]
+        for line in dict.fromkeys(said):
+            if re.search(r"unused parameter|undefined parameter|overriding earlier entry", line):
+                problems.append(ConfigError(line.removeprefix("warning: "), subject="postconf"))
+            elif not outcome.rc and line not in report.warnings:
+                report.warnings.append(line)
+        if outcome.rc:
+            problems.append(ConfigError("; ".join(said) or f"postconf {option} fails", subject="postconf"))
+    return list({str(problem): problem for problem in problems}.values())
+
+
+def busy_ports(before: Before, wanted: Mapping[str, str]) -> list[str]:
+    """Return the new listeners that another program already holds: a reload would return 0 and master die."""
+    own = generation.listeners(master_cf.parse((before.loaded_files or {}).get(master_cf.FILE, ""))) if before.running else []
+    main = main_cf.parameters(wanted[main_cf.FILE])
+    held = {entry.port for entry in own}
+    return [
+        f"{target.place}: the port is held by another program"
+        for target in _probe.targets(main, master_cf.parse(wanted[master_cf.FILE]))
+        if target.port not in held and _held(target.host, target.port)
+    ]
+
+
+def _held(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((host, port))
+            attempt.listen(1)
+        except OSError as error:
+            return error.errno == 98
+    return False
+
+
+# -- carrying out
+
+
+def _write_generation(directory: Path, wanted: Generation, *, compile_tables: bool, report: Report) -> None:
+    for name, text in wanted.files.items():
+        _files.write(directory / name, text, age=_files.SETTLED)
+    for entry in wanted.tables:
+        if compile_tables and table.compiled_name(entry.name, entry.kind):
+            said = _commands.build_table(directory, entry.name, entry.kind, entry.text, config=str(directory))
+            report.warnings += [line for line in said if line not in report.warnings]
+
+
+def apply(paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, made: Generation | None, keep: int, probe: bool, report: Report) -> None:
+    """Carry out the plan. Killed anywhere, the next run finds what is left to do."""
+    _prepare(paths, wanted, steps)
+    for entry in steps.data:
+        _publish(paths, entry, report)
+    if steps.activate and made is not None:
+        _store(paths, wanted, made, repair=before.active == wanted.target, report=report)
+    if steps.unit:
+        _files.write(paths.unit, UNIT)
+        _systemctl("daemon-reload")
+    if steps.activate:
+        _activate(paths, before, wanted)
+    if steps.enable:
+        _systemctl("enable" if wanted.started else "disable", paths.service)
+    if steps.register:
+        _register(paths, present=True)
+    if steps.load or steps.prove:
+        _load_and_prove(paths, before, wanted, steps, probe=probe, report=report)
+    if steps.prove or not wanted.started:
+        paths.journal.unlink(missing_ok=True)
+    if steps.activate or steps.prove:
+        _prune(paths, wanted.target, keep)
+
+
+def _prepare(paths: Paths, wanted: Wanted, steps: InstancePlan) -> None:
+    for directory in (paths.generations, paths.data, paths.loaded.parent, paths.queue):
+        directory.mkdir(parents=True, exist_ok=True)
+    if not paths.state.is_dir():
+        paths.state.mkdir(mode=0o700, parents=True)
+        account = pwd.getpwnam("postfix")
+        os.chown(paths.state, account.pw_uid, account.pw_gid)
+    if wanted.owner and steps.changed and (_files.read(paths.owner) or "").strip() != wanted.owner:
+        _files.write(paths.owner, wanted.owner + "\n")
+
+
+def _publish(paths: Paths, entry: DataTable, report: Report) -> None:
+    if entry.present:
+        report.warnings += _commands.build_table(paths.data, entry.table.name, entry.table.kind, entry.table.text, mode=entry.mode)
+        return
+    for suffix in ("", *set(table.COMPILED.values())):
+        (paths.data / (entry.table.name + suffix)).unlink(missing_ok=True)
+
+
+def _store(paths: Paths, wanted: Wanted, made: Generation, *, repair: bool, report: Report) -> None:
+    """Make the directory of a generation: whole and renamed into place, or file by file where it is active."""
+    target = paths.generations / wanted.target
+    if repair:
+        paths.loaded.unlink(missing_ok=True)
+        _write_generation(target, made, compile_tables=True, report=report)
+        for name in set(generation.own_files(os.listdir(target))) - set(made.files):
+            (target / name).unlink()
+        return
+    aside = paths.generations / f".candidate-{os.getpid()}"
+    for left in paths.generations.glob(".candidate-*"):
+        shutil.rmtree(left)
+    aside.mkdir(mode=0o755)
+    _write_generation(aside, made, compile_tables=True, report=report)
+    if target.exists():
+        shutil.rmtree(target)
+    aside.rename(target)
+    _files.sync_directory(paths.generations)
+
+
+def _activate(paths: Paths, before: Before, wanted: Wanted) -> None:
+    if before.active != wanted.target:
+        previous = before.previous if before.unproven else before.active
+        _files.write(paths.journal, json.dumps({"generation": wanted.target, "previous": previous}) + "\n")
+        _files.link(paths.config, str(paths.generations / wanted.target))
+
+
+def _systemctl(*arguments: str) -> _commands.Outcome:
+    outcome = _commands.run("systemctl", *arguments, timeout=60.0)
+    if outcome.rc and arguments[0] in ("daemon-reload", "enable", "disable"):
+        raise ConfigError(outcome.text, subject=f"systemctl {' '.join(arguments)}")
+    return outcome
+
+
+def _register(paths: Paths, *, present: bool) -> None:
+    """Let ordinary users name the instance to postqueue(1) and sendmail(1)."""
+    text = _files.read(paths.default_main)
+    if text is None:
+        return
+    listed = _alternates(text)
+    kept = [entry for entry in listed if entry != str(paths.config)] + ([str(paths.config)] if present else [])
+    if kept != listed:
+        _files.write(paths.default_main, main_cf.edit(text, {"alternate_config_directories": kept or None}), age=_files.SETTLED)
+
+
+def _load_and_prove(paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, probe: bool, report: Report) -> None:
+    started = time.time()
+    problems = _load(paths, steps.load)
+    if wanted.started and not problems:
+        problems = _prove(paths, wanted.files, probe=probe, report=report)
+    report.seconds = round(time.time() - started, 2)
+    if not problems:
+        with contextlib.suppress(OSError):
+            os.utime(paths.generations / wanted.target)
+        return
+    said = log(paths, started)
+    reason = "; ".join(problems) + (". The log says: " + " | ".join(said) if said else "")
+    raise ConfigError(f"{reason}. {_go_back(paths, before, wanted)}", subject=f"generation {wanted.target} of {paths.name}")
+
+
+def _load(paths: Paths, action: str) -> list[str]:
+    """Start, reload, restart or stop; return once master(8) has done so."""
+    if not action:
+        return []
+    if action == "reload":
+        witness = _children(paths, "pickup")
+        outcome = _systemctl("reload", paths.service)
+        if not outcome.rc:
+            _wait(lambda: not witness & _children(paths, "pickup"), 2.0)
+    else:
+        if action in ("start", "restart"):
+            _systemctl("reset-failed", paths.service)
+        if action == "restart":
+            _systemctl("stop", paths.service)
+        outcome = _systemctl("stop" if action == "stop" else "start", paths.service)
+    return [outcome.text] if outcome.rc else []
+
+
+def _children(paths: Paths, command: str) -> set[int]:
+    """Process ids of master's children that run ``command``; all idle ones end when a reload takes effect."""
+    parent = master(paths)
+    found = set()
+    for entry in (_files.read(Path("/proc", str(parent), "task", str(parent), "children")) or "").split():
+        if (_files.read(Path("/proc", entry, "comm")) or "").strip() == command:
+            found.add(int(entry))
+    return found
+
+
+def _wait(condition: object, seconds: float) -> bool:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _prove(paths: Paths, files: Mapping[str, str], *, probe: bool, report: Report) -> list[str]:
+    if not master(paths):
+        return ["master does not run"]
+    if not probe:
+        return []
+    found = _probe.targets(main_cf.parameters(files[main_cf.FILE]), master_cf.parse(files[master_cf.FILE]))
+    failures, warnings = _probe.probe(found)
+    report.warnings += warnings
+    return failures or ([] if master(paths) else ["master died after the probe"])
+
+
+def log(paths: Paths, since: float) -> list[str]:
+    """Return the last telling lines of the instance since a time, at most five."""
+    outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "cat", "--facility=mail", f"--since=@{since - 1:.0f}", "-n", "200", timeout=5.0)
+    text = outcome.stdout if not outcome.rc else ""
+    telling = [line.strip() for line in text.splitlines() if _TELLING.search(line)]
+    return list(dict.fromkeys(telling))[-5:]
+
+
+def _go_back(paths: Paths, before: Before, wanted: Wanted) -> str:
+    """Put the previous generation back by stop and start: a reload would be throttled by master."""
+    started = time.monotonic()
+    candidates = [before.previous] if before.unproven else [before.active]
+    previous = next((name for name in [*candidates, *history(paths)] if name and name != wanted.target and (paths.generations / name).is_dir()), "")
+    if before.active == wanted.target and not before.unproven:
+        return "The generation served before; nothing was put back"
+    _systemctl("stop", paths.service)
+    _systemctl("reset-failed", paths.service)
+    if not previous:
+        paths.config.unlink(missing_ok=True)
+        shutil.rmtree(paths.generations / wanted.target, ignore_errors=True)
+        paths.journal.unlink(missing_ok=True)
+        return "There is no previous generation; the instance is stopped"
+    _files.link(paths.config, str(paths.generations / previous))
+    outcome = _systemctl("start", paths.service)
+    paths.journal.unlink(missing_ok=True)
+    shutil.rmtree(paths.generations / wanted.target, ignore_errors=True)
+    if outcome.rc:
+        return f"Generation {previous} is back but does not start: {outcome.text}"
+    return f"Generation {previous} is back and runs, after {time.monotonic() - started:.1f} s"
+
+
+def _prune(paths: Paths, active: str, keep: int) -> None:
+    stay = {active, _recorded(paths), *history(paths)[: max(keep, 1)]}
+    for name in history(paths):
+        if name not in stay:
+            shutil.rmtree(paths.generations / name, ignore_errors=True)
+
+
+def remove(paths: Paths) -> None:
+    """Stop and remove an instance with all its files; refuse while its queue holds mail."""
+    running = master(paths) > 0
+    refuse_mail(paths)
+    if paths.config.is_symlink() or running:
+        _systemctl("stop", paths.service)
+    try:
+        refuse_mail(paths)
+    except ConfigError:
+        if running:
+            _systemctl("start", paths.service)
+        raise
+    if paths.enabled.is_symlink():
+        _systemctl("disable", paths.service)
+    _register(paths, present=False)
+    paths.config.unlink(missing_ok=True)
+    paths.loaded.unlink(missing_ok=True)
+    for directory in (paths.home, paths.queue, paths.state):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def refuse_mail(paths: Paths) -> None:
+    """Refuse while the queue holds mail."""
+    count = queued(paths)
+    if count:
+        raise ConfigError(f"the queue {paths.queue} holds {count} message{'s' if count > 1 else ''}: deliver or evacuate first", subject=paths.name)
+
+
+def present(paths: Paths) -> bool:
+    """Whether anything of the instance exists."""
+    return any(os.path.lexists(path) for path in (paths.config, paths.home, paths.queue, paths.state, paths.enabled))
