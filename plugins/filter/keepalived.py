@@ -34,11 +34,11 @@ def vrrp_instances(
 
 
 def to_keepalived_conf(
-    instances: Iterable[Mapping[str, Any]], router_id: str, interface: str, check: str, user: str, extra: str = ""
+    instances: Iterable[Mapping[str, Any]], router_id: str, interface: str, health_port: int, user: str, extra: str = ""
 ) -> str:
     """Return the text of keepalived.conf."""
     return config.render(
-        _instances(instances), router_id=router_id, interface=interface, check=check, user=user, extra=extra
+        _instances(instances), router_id=router_id, interface=interface, health_port=int(health_port), user=user, extra=extra
     )
 
 

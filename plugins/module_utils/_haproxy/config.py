@@ -135,7 +135,8 @@ def _health_check(health: Mapping[str, Any], *, password: bool) -> tuple[str, ..
                     if password
                     else ()
                 ),
-                'tcp-check send "info replication\\r\\n"',
+                # With QUIT the answer has an end: a replica fails at once, not after the timeout of the check.
+                'tcp-check send "info replication\\r\\nQUIT\\r\\n"',
                 "tcp-check expect string role:master",
             )
         case _:

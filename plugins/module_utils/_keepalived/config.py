@@ -149,10 +149,18 @@ def _inner(header: str, lines: Sequence[str]) -> tuple[str, ...]:
     return (f"{header} {{", *(f"    {line}" for line in lines), "}") if lines else ()
 
 
+def _check(port: int) -> str:
+    """Ask the balancer of this edge whether it serves, with what every Debian has (bash(1), REDIRECTION)."""
+    return (
+        f"/usr/bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port} && echo GET /edge HTTP/1.0 >&3 && echo >&3"
+        " && grep -q ^HTTP/1...200 <&3'"
+    )
+
+
 def render(
-    found: Iterable[Instance], *, router_id: str, interface: str, check: str, user: str, extra: str = ""
+    found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, extra: str = ""
 ) -> str:
-    """The whole keepalived.conf (keepalived 2.2 and later). `check` is the path of the health script."""
+    """The whole keepalived.conf (keepalived 2.2 and later)."""
     blocks = [
         _block(
             "global_defs",
@@ -167,7 +175,7 @@ def render(
         _block(
             "vrrp_script balancer",
             (
-                f'script "{check}"',
+                f'script "{_check(health_port)}"',
                 "interval 1",
                 "timeout 1",
                 "fall 1",
