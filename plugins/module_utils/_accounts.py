@@ -287,10 +287,11 @@ def user_rows(known: Directory, site: Site, *, node: str = "") -> list[str]:
     """Rows of a Dovecot passwd-file: address and hash.
 
     With C(node), the name of a mailbox node, accounts at home elsewhere carry the passdb fields
-    that make Dovecot proxy their login to the IMAP door of their home.
+    that make Dovecot proxy their login to the IMAP door of their home, and a userdb field by which
+    mail that strays here waits instead of making a second mailbox.
     """
     proxied = {
-        home: f"proxy=y host={door_address(address)} port={site.imap_port}" if node and home != node else ""
+        home: f"proxy=y host={door_address(address)} port={site.imap_port} userdb_tempfail=y" if node and home != node else ""
         for home, address in site.homes.items()
     }
     return [f"{address}:{account.hash}::::::{proxied[account.home]}" for address, account in known.accounts.items()]

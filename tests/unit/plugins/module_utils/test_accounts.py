@@ -138,8 +138,8 @@ def test_a_catch_all_does_not_catch_the_accounts_of_its_domain() -> None:
     ("tiers", "bob"),
     [
         (["submission"], f"bob@example.test:{HASH}::::::"),
-        (["mailbox"], f"bob@example.test:{HASH}::::::proxy=y host=127.91.2.61 port=11143"),
-        (["submission", "mailbox"], f"bob@example.test:{HASH}::::::proxy=y host=127.91.2.61 port=11143"),
+        (["mailbox"], f"bob@example.test:{HASH}::::::proxy=y host=127.91.2.61 port=11143 userdb_tempfail=y"),
+        (["submission", "mailbox"], f"bob@example.test:{HASH}::::::proxy=y host=127.91.2.61 port=11143 userdb_tempfail=y"),
     ],
 )
 def test_a_login_is_proxied_to_its_home_by_mailbox_nodes_only(tiers: list[str], bob: str) -> None:
