@@ -69,7 +69,7 @@ def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int =
     """
     directory.mkdir(parents=True, exist_ok=True)
     compiled = table.compiled_name(name, kind)
-    with tempfile.TemporaryDirectory(dir=directory, prefix=f".{name}.") as aside:
+    with tempfile.TemporaryDirectory(dir=directory, prefix=_files.aside_prefix(name)) as aside:
         source = Path(aside, name)
         _files.write(source, text, mode=mode, age=_files.SETTLED)
         warnings: list[str] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def write(
 ) -> None:
     """Replace ``path`` atomically; ``age`` sets its time back by so many seconds, ``owner`` is uid and gid."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=aside_prefix(path.name))
     aside = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
@@ -46,6 +47,22 @@ def write(
         aside.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def aside_prefix(name: str) -> str:
+    """How what is made aside for ``name`` is called, so that :func:`sweep` can tell whose it is."""
+    return f".{name}.{os.getpid()}."
+
+
+def sweep(directory: Path) -> None:
+    """Remove what killed processes left aside in ``directory``."""
+    for left in directory.glob(".*.*.*"):
+        owner = left.name.split(".")[-2]
+        if owner.isdecimal() and not Path("/proc", owner).exists():
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def settle(path: Path, *, age: float = SETTLED) -> None:

@@ -26,6 +26,7 @@ from ._postfix.instance import UNIT, Before, DataTable, InstancePlan, Paths, Pub
 from ._postfix.lines import ConfigError
 
 _QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
+_LOG_LINE = re.compile(r"\S+ +\S+ \S+ \S+ ([\w./-]+)\[\d+\]: (.*)")
 _TELLING = re.compile(r"\b(?:fatal|panic|error|warning)\b")
 
 
@@ -193,7 +194,7 @@ def validate(paths: Paths, wanted: Generation, tables: Sequence[DataTable], *, b
             hard = {str(problem) for problem in _check(paths, wanted, tables, replace(node, exists=None))}
             report.unvalidated += [str(problem) for problem in problems if str(problem) not in hard]
             problems = [problem for problem in problems if str(problem) in hard]
-        if installed and not problems:
+        if installed:
             problems += _ask_postfix(candidate, paths, report)
         if not installed:
             report.unvalidated.append("postfix is not installed yet: parameter names, types by default and table types are not validated")
@@ -262,7 +263,7 @@ def busy_ports(before: Before, wanted: Mapping[str, str]) -> list[str]:
     return [
         f"{target.place}: the port is held by another program"
         for target in _probe.targets(main, master_cf.parse(wanted[master_cf.FILE]))
-        if target.port not in held and _held(target.host, target.port)
+        if target.port and target.port not in held and _held(target.host, target.port)
     ]
 
 
@@ -317,9 +318,14 @@ def apply(paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, 
 def _prepare(paths: Paths, wanted: Wanted, steps: InstancePlan) -> None:
     for directory in (paths.generations, paths.data, paths.loaded.parent, paths.queue):
         directory.mkdir(parents=True, exist_ok=True)
+    for directory in (paths.home, paths.generations, paths.data):
+        _files.sweep(directory)
     if not paths.state.is_dir():
         paths.state.mkdir(mode=0o700, parents=True)
-        account = pwd.getpwnam("postfix")
+        try:
+            account = pwd.getpwnam("postfix")
+        except KeyError as error:
+            raise ConfigError("postfix is not installed", subject=paths.name) from error
         os.chown(paths.state, account.pw_uid, account.pw_gid)
     if wanted.owner and steps.changed and (_files.read(paths.owner) or "").strip() != wanted.owner:
         _files.write(paths.owner, wanted.owner + "\n")
@@ -339,13 +345,12 @@ def _store(paths: Paths, wanted: Wanted, made: Generation, *, repair: bool, repo
     if repair:
         paths.loaded.unlink(missing_ok=True)
         _write_generation(target, made, compile_tables=True, report=report)
+        _files.sweep(target)
         for name in set(generation.own_files(os.listdir(target))) - set(made.files):
             (target / name).unlink()
         return
-    aside = paths.generations / f".candidate-{os.getpid()}"
-    for left in paths.generations.glob(".candidate-*"):
-        shutil.rmtree(left)
-    aside.mkdir(mode=0o755)
+    aside = Path(tempfile.mkdtemp(dir=paths.generations, prefix=_files.aside_prefix(wanted.target)))
+    aside.chmod(0o755)
     _write_generation(aside, made, compile_tables=True, report=report)
     if target.exists():
         shutil.rmtree(target)
@@ -437,16 +442,16 @@ def _prove(paths: Paths, files: Mapping[str, str], *, probe: bool, report: Repor
     if not probe:
         return []
     found = _probe.targets(main_cf.parameters(files[main_cf.FILE]), master_cf.parse(files[master_cf.FILE]))
-    failures, warnings = _probe.probe(found)
+    failures, warnings = _probe.probe(found, alive=lambda command: bool(_children(paths, command)))
     report.warnings += warnings
     return failures or ([] if master(paths) else ["master died after the probe"])
 
 
 def log(paths: Paths, since: float) -> list[str]:
     """Return the last telling lines of the instance since a time, at most five."""
-    outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "cat", "--facility=mail", f"--since=@{since - 1:.0f}", "-n", "200", timeout=5.0)
-    text = outcome.stdout if not outcome.rc else ""
-    telling = [line.strip() for line in text.splitlines() if _TELLING.search(line)]
+    outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "short", "--facility=mail", f"--since=@{int(since)}", "-n", "200", timeout=5.0)
+    lines = [found.groups() for line in outcome.stdout.splitlines() if (found := _LOG_LINE.match(line))]
+    telling = [text for tag, text in lines if tag.startswith((f"{paths.name}/", "postfix/")) and _TELLING.search(text)]
     return list(dict.fromkeys(telling))[-5:]
 
 
@@ -468,9 +473,9 @@ def _go_back(paths: Paths, before: Before, wanted: Wanted) -> str:
     outcome = _systemctl("start", paths.service)
     paths.journal.unlink(missing_ok=True)
     shutil.rmtree(paths.generations / wanted.target, ignore_errors=True)
-    if outcome.rc:
-        return f"Generation {previous} is back but does not start: {outcome.text}"
-    return f"Generation {previous} is back and runs, after {time.monotonic() - started:.1f} s"
+    failures = [outcome.text] if outcome.rc else _prove(paths, read_generation(paths, previous) or {}, probe=True, report=Report())
+    took = f"after {time.monotonic() - started:.1f} s"
+    return f"Generation {previous} is back and {'does not serve: ' + '; '.join(failures) if failures else 'serves'}, {took}"
 
 
 def _prune(paths: Paths, active: str, keep: int) -> None:

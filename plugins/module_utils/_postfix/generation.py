@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import main_cf, master_cf, table
@@ -134,6 +134,19 @@ def listeners(services: Iterable[Service]) -> list[Listener]:
             raise ConfigError(f"not a port: {port!r}", file=master_cf.FILE, line=entry.line, subject=entry.subject)
         found.append(Listener(host.strip("[]"), number, entry))
     return found
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Name the parameters, services and tables that differ."""
+    before, after = (main_cf.parameters(files.get(main_cf.FILE, "")) for files in (old, new))
+    ran, runs = (
+        {entry.key: replace(entry, line=0) for entry in master_cf.parse(files.get(master_cf.FILE, ""))} for files in (old, new)
+    )
+    return [
+        *(name for name in sorted({*before, *after}) if before.get(name) != after.get(name)),
+        *("/".join(key) for key in sorted({*ran, *runs}) if ran.get(key) != runs.get(key)),
+        *(name for name in sorted({*old, *new} - set(_RESERVED)) if old.get(name) != new.get(name)),
+    ]
 
 
 # master(8) reads these once: master.cf(5), postconf(5) "stop and start Postfix".

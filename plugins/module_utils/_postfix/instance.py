@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._plan import Difference, Plan, difference, differences
-from .generation import Table, restart_reasons
+from .generation import Table, changes, restart_reasons
 from .lines import ConfigError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
@@ -224,7 +224,7 @@ def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[s
         return ("stop", ("the instance shall be stopped",)) if before.running else ("", ())
     if not before.running:
         return "start", ("it is not running",)
-    if before.loaded == wanted.target and not edited:
+    if before.loaded == before.active == wanted.target and not edited:
         return "", ()
     old = before.files if edited else before.loaded_files
     if old is None:
@@ -232,7 +232,8 @@ def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[s
     reasons = restart_reasons(old, wanted.files)
     if reasons:
         return "restart", tuple(reasons)
-    return "reload", ("files were edited by hand" if edited else f"it has loaded {before.loaded}",)
+    changed = ", ".join(changes(old, wanted.files)) or "nothing in what counts"
+    return "reload", (f"{'files were edited by hand' if edited else 'changed'}: {changed}",)
 
 
 def _data_diff(paths: Paths, before: Before, data: Sequence[DataTable]) -> list[Difference]:

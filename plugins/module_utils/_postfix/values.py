@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -419,7 +420,9 @@ class _Checker:
             given = [expand(scope.values.get(f"smtpd_{stage}_restrictions", ""), scope.values) for stage in ("relay", "recipient")]
             if not self.node.defaults and not any(given):
                 continue
-            if not any(_RELAY_STOPS & {word.lower() for word in words(text)} for text in given):
+            # Nothing behind a permit is ever reached.
+            reached = [itertools.takewhile(lambda word: word != "permit", (word.lower() for word in words(text))) for text in given]
+            if not any(_RELAY_STOPS & set(list_) for list_ in reached):
                 yield ConfigError(
                     "smtpd_relay_restrictions or smtpd_recipient_restrictions must hold one of " + ", ".join(sorted(_RELAY_STOPS)),
                     file=master_cf.FILE,
