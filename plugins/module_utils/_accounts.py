@@ -79,7 +79,9 @@ class DataTable:
     secret: bool = False
 
 
-def site(*, domains: Sequence[str], members: Mapping[str, Sequence[Mapping[str, object]]], ports: Mapping[str, Mapping[str, object]]) -> Site:
+def site(
+    *, domains: Sequence[str], members: Mapping[str, Sequence[Mapping[str, object]]], ports: Mapping[str, Mapping[str, object]]
+) -> Site:
     """Build a L(Site) from C(mailcluster_domains), C(mailcluster_members) and C(mailcluster_ports)."""
     return Site(
         domains=tuple(domain.lower() for domain in domains),
@@ -329,9 +331,7 @@ def tables(
         found.append(lmdb("submission", "senders", sender_rows(known)))
     if wanted & {"submission", "mailbox"}:
         lines = user_rows(known, site, node=node if "mailbox" in tiers else "")
-        found.append(
-            DataTable(path=DOVECOT_USERS, type="plain", content=_text(lines), entries=len(lines), group="dovecot", secret=True)
-        )
+        found.append(DataTable(path=DOVECOT_USERS, type="plain", content=_text(lines), entries=len(lines), group="dovecot", secret=True))
     return found
 
 

@@ -27,7 +27,8 @@ options:
     type: dict
     default: {}
   append:
-    description: Parameters that are lists, and the elements that they shall have, too. A list that main.cf does not set starts from its default.
+    description: >-
+      Parameters that are lists, and the elements that they shall have, too. A list that main.cf does not set starts from its default.
     type: dict
     default: {}
   remove:
@@ -50,7 +51,8 @@ options:
         required: true
         choices: [inet, unix, unix-dgram, fifo, pass]
       state:
-        description: V(disabled) comments the service out; V(enabled) removes the comment, or makes a service that has a O(services[].command).
+        description: >-
+          V(disabled) comments the service out; V(enabled) removes the comment, or makes a service that has a O(services[].command).
         type: str
         default: enabled
         choices: [enabled, disabled]

@@ -28,7 +28,7 @@ class ServiceEdit:
     service: str
     type: str
     enabled: bool = True
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -143,7 +143,9 @@ def _is_service(columns: Sequence[str], edit: ServiceEdit) -> bool:
 def _change(text: str, edit: ServiceEdit) -> str:
     place = _places(text, edit)[-1]
     wanted = replace(place.entry, **edit.fields)
-    overrides = {name: None if value is None else main_cf.value_text(value, file=master_cf.FILE, subject=name) for name, value in edit.args.items()}
+    overrides = {
+        name: None if value is None else main_cf.value_text(value, file=master_cf.FILE, subject=name) for name, value in edit.args.items()
+    }
     options = dict(place.entry.options)
     changed = {name: value for name, value in overrides.items() if options.get(name) != value}
     if changed:

@@ -31,15 +31,24 @@ def published(known_: core.Directory, **arguments: object) -> dict[str, core.Dat
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"a@example.test:east1:{HASH}\nA@example.test:west1:{HASH}", "accounts, line 2: a@example.test: duplicate address (first on line 1)"),
+        (
+            f"a@example.test:east1:{HASH}\nA@example.test:west1:{HASH}",
+            "accounts, line 2: a@example.test: duplicate address (first on line 1)",
+        ),
         (f"a@other.test:east1:{HASH}", "accounts, line 1: a@other.test: domain other.test is not in mailcluster_domains"),
         (f"a@example.test:north1:{HASH}", "accounts, line 1: a@example.test: home north1 is not a mailbox node (east1, west1)"),
         ("a@example.test:east1:", "accounts, line 1: a@example.test: the password hash is missing"),
         ("a@example.test:east1", "accounts, line 1: a@example.test: the password hash is missing"),
         ("a@example.test::x", "accounts, line 1: a@example.test: the home is missing"),
         ("a@example.test", "accounts, line 1: a@example.test: the home is missing"),
-        ("a@example.test:east1:{PLAIN}geheim", "accounts, line 1: a@example.test: the password is in clear text; write its hash (doveadm pw)"),
-        ("a@example.test:east1:{CLEARTEXT.B64}Zw==", "accounts, line 1: a@example.test: the password is in clear text; write its hash (doveadm pw)"),
+        (
+            "a@example.test:east1:{PLAIN}geheim",
+            "accounts, line 1: a@example.test: the password is in clear text; write its hash (doveadm pw)",
+        ),
+        (
+            "a@example.test:east1:{CLEARTEXT.B64}Zw==",
+            "accounts, line 1: a@example.test: the password is in clear text; write its hash (doveadm pw)",
+        ),
         ("a@example.test:east1:geheim", "accounts, line 1: a@example.test: the third field is not a hash with its scheme"),
         (f"a@example.test:east1:{HASH}:x", "accounts, line 1: a@example.test: more than three fields"),
         (f"../a@example.test:east1:{HASH}", "accounts, line 1: '../a@example.test' cannot be the address of an account"),

@@ -1,0 +1,137 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.mailcluster.postfix.plugins.action import postmap
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _tables
+
+LARGE = "".join(f"user{number}@example.test value\n" for number in range(10_000))
+HASH = "{BLF-CRYPT}$2y$05$abcdefghijklmnopqrstuu5Lr"
+
+
+class Node(postmap.ActionModule):
+    """The action with a node that has the tables of C(present), by path, and remembers what it was asked."""
+
+    def __init__(self, arguments: dict[str, Any], present: dict[str, str] | None = None) -> None:
+        task = MagicMock(args=arguments, async_val=0, check_mode=False, diff=False)
+        super().__init__(task, MagicMock(), MagicMock(), DataLoader(), MagicMock(), None)
+        self.present = {path: _tables.digest(text) for path, text in (present or {}).items()}
+        self.calls: list[dict[str, Any]] = []
+        self.sent: dict[str, str] = {}
+
+    def _find_needle(self, dirname: str, needle: str) -> str:
+        return needle
+
+    def _send(self, data: bytes) -> str:
+        self.sent |= _tables.unpack(data)
+        return "/tmp/tables"
+
+    def _execute_module(self, **call: Any) -> dict[str, Any]:
+        arguments = call["module_args"]
+        self.calls.append(arguments)
+        if "bundle" in arguments:
+            self.sent |= _tables.unpack(base64.b64decode(arguments["bundle"]))
+        missing = [table["path"] for table in arguments["wanted"] if self.present.get(table["path"]) != table["digest"]]
+        if set(missing) - self.sent.keys():
+            return {"changed": False, "missing": missing}
+        return {"changed": bool(missing), "tables": arguments["wanted"]}
+
+
+def table(text: str, path: str = "/t", **arguments: Any) -> dict[str, Any]:
+    return {"path": path, "content": text, **arguments}
+
+
+def test_nothing_differs_is_one_call_without_content() -> None:
+    node = Node({"tables": [table(LARGE)]}, {"/t": _sorted(LARGE)})
+    assert not node.run()["changed"]
+    assert len(node.calls) == 1
+    assert node.sent == {}
+
+
+def test_small_tables_travel_with_the_question() -> None:
+    node = Node({"tables": [table("b 1\na 2\n")]})
+    assert node.run()["changed"]
+    assert len(node.calls) == 1
+    assert node.sent == {"/t": "a 2\nb 1\n"}
+
+
+def test_of_large_tables_only_those_that_differ_are_sent_in_a_file() -> None:
+    node = Node({"tables": [table(LARGE), table(LARGE + "z 1\n", "/u")]}, {"/t": _sorted(LARGE)})
+    assert node.run()["changed"]
+    assert node.sent.keys() == {"/u"}
+    assert [set(call) - {"wanted"} for call in node.calls] == [set(), {"bundle_path"}]
+
+
+def test_no_content_is_among_the_plain_arguments() -> None:
+    node = Node({"tables": [table("k geheim\n", secret=True)]})
+    node.run()
+    assert "geheim" not in str(node.calls)
+
+
+def test_the_order_of_rows_is_no_difference() -> None:
+    assert Node({"tables": [table("b 1\na 2")]}).run() == Node({"tables": [table("a 2\n# c\nb 1\n")]}).run()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tables": [table("a 1\nA 2\n")]}, "/t, line 2: A: the key occurs twice"),
+        ({"tables": [table("a\n")]}, "/t, line 1: a row is a key"),
+        ({"tables": [{"path": "/t"}]}, "/t: one of content and src is required"),
+        ({"tables": [table("a 1"), table("b 1")]}, "a path occurs twice"),
+        ({"tables": [table("a 1", mode="rw")]}, "mode must be an octal string"),
+        ({"tables": [{"path": "/t", "src": "/no/such/file"}]}, "/no/such/file"),
+    ],
+)
+def test_bad_tables_are_refused_before_the_node_is_asked(arguments: dict[str, Any], message: str) -> None:
+    node = Node(arguments)
+    with pytest.raises(AnsibleActionFail, match=message):
+        node.run()
+    assert node.calls == []
+
+
+def accounts(path: Path, text: str, **arguments: Any) -> dict[str, Any]:
+    path.write_text(text)
+    return {
+        "accounts": {
+            "accounts": str(path),
+            "domains": ["example.test"],
+            "members": {"mailbox": [{"name": "m1", "address": "10.91.1.61"}]},
+            "ports": {"lmtp": {"local": 11024}, "imap": {"local": 11143}},
+            "node": "m1",
+            "tiers": ["mailbox"],
+            **arguments,
+        }
+    }
+
+
+def test_accounts_become_the_tables_of_the_tier(tmp_path: Path) -> None:
+    node = Node(accounts(tmp_path / "accounts", f"a@example.test:m1:{HASH}\n"))
+    assert node.run()["changed"]
+    assert node.sent == {"/etc/mailcluster/dovecot/data/users": f"a@example.test:{HASH}::::::\n"}
+
+
+def test_a_node_without_data_is_not_asked(tmp_path: Path) -> None:
+    node = Node(accounts(tmp_path / "accounts", f"a@example.test:m1:{HASH}\n", tiers=["edge"]))
+    assert node.run() == {"changed": False, "tables": []}
+    assert node.calls == []
+
+
+def test_a_bad_account_names_file_and_line(tmp_path: Path) -> None:
+    node = Node(accounts(tmp_path / "accounts", "\na@example.test:m2:{BLF-CRYPT}x\n"))
+    with pytest.raises(AnsibleActionFail, match=r"accounts, line 2: a@example\.test: home m2 is not a mailbox node"):
+        node.run()
+
+
+def _sorted(text: str) -> str:
+    return "".join(sorted(text.splitlines(keepends=True)))
