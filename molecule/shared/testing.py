@@ -67,6 +67,8 @@ class Site:
     nodes: tuple[Node, ...]
     entrances: tuple[Entrance, ...]
     variables: Mapping[str, Mapping[str, Any]]
+    inventory: Path
+    ca: Path
 
     def address(self, host: str, family: int) -> str:
         """The address of any host of the inventory, the world's too."""
@@ -77,7 +79,7 @@ class Site:
         return tuple(node for node in self.nodes if name in node.tiers)
 
 
-def site_of(inventory: Mapping[str, Any]) -> Site:
+def site_of(inventory: Mapping[str, Any], path: Path) -> Site:
     """The site as `ansible-inventory --list` describes it. A site without VIPs is entered at the addresses of its nodes."""
     hostvars: dict[str, dict[str, Any]] = inventory["_meta"]["hostvars"]
     groups = {group: set(members.get("hosts", ())) for group, members in inventory.items() if group != "_meta"}
@@ -101,12 +103,13 @@ def site_of(inventory: Mapping[str, Any]) -> Site:
         Entrance(label=label, region=region, family=6 if ":" in address else 4, address=address, server_name=name)
         for label, region, name, address in vips or alone
     )
-    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=hostvars)
+    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=hostvars, inventory=path, ca=CACHE / "ca.pem")
 
 
 @functools.cache
 def the_site() -> Site:
-    return site_of(read_inventory(ROOT / os.environ.get("MAILCLUSTER_INVENTORY", "inventories/lab")))
+    path = ROOT / os.environ.get("MAILCLUSTER_INVENTORY", "inventories/lab")
+    return site_of(read_inventory(path), path)
 
 
 def ansible(program: str, *arguments: str | Path, seconds: int = 300) -> subprocess.CompletedProcess[str]:
@@ -140,7 +143,7 @@ def passwords() -> dict[str, str]:
 @functools.cache
 def authority() -> str:
     """The lab CA: whatever speaks TLS to clients must be verified by it."""
-    return (CACHE / "ca.pem").read_text()
+    return the_site().ca.read_text()
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ options:
   server_name:
     description: Name the server's certificate must carry; defaults to O(address).
     type: str
-  ca_path:
-    description: File on the host with the authorities to trust; without it, those of the system.
-    type: path
+  ca:
+    description: Certificates of the authorities to trust, in PEM; without them, those of the system.
+    type: str
   verify:
     description: Whether the certificate is judged.
     type: bool
@@ -258,11 +258,10 @@ seconds:
   sample: 0.142
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mailcluster.postfix.plugins.module_utils._mail_client import converse, unmet
+from ..module_utils._mail_client import converse, unmet
 
 CODES = {"type": "list", "elements": "int"}
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -271,7 +270,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "protocol": {"type": "str", "choices": ["smtp", "lmtp", "imap", "raw"], "default": "smtp"},
     "tls": {"type": "str", "choices": ["none", "starttls", "implicit"], "default": "none"},
     "server_name": {"type": "str"},
-    "ca_path": {"type": "path"},
+    "ca": {"type": "str"},
     "verify": {"type": "bool", "default": True},
     "proxy": {
         "type": "dict",
@@ -315,12 +314,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, required_by={"user": ["password"]})
     if module.check_mode:
         module.exit_json(changed=False, protocol=module.params["protocol"], outcome="done", error="", transcript=[], tls={}, seconds=0.0)
-    path = module.params["ca_path"]
-    try:
-        authorities = Path(path).read_text(encoding="ascii", errors="replace") if path else None
-    except OSError as error:
-        module.fail_json(msg=f"ca_path: {error}")
-    answer = converse({**module.params, "ca": authorities})
+    answer = converse(module.params)
     if wrong := unmet(answer, module.params["expect"]):
         where = f"{module.params['address']} port {module.params['port']}"
         module.fail_json(msg=f"{where}: {'; '.join(wrong)}", **answer)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from . import main_cf, master_cf
-from .generation import digests, shared_main
+from .generation import LOCAL, OVERRIDDEN, digests
 from .instance import Before
 
 
@@ -30,11 +31,16 @@ def describe(name: str, before: Before, generations: Sequence[str]) -> dict[str,
         "local": local,
         "loaded_shared": loaded[0],
         "loaded_local": loaded[1],
-        "main": shared_main(before.files),
+        "main": main_cf.parameters(_shared_text(before.files)),
         "services": {entry.subject: master_cf.render([entry]).strip() for entry in services},
         "tables": {file: text for file, text in sorted(before.files.items()) if file not in (main_cf.FILE, master_cf.FILE)},
         "generations": list(generations),
     }
+
+
+def _shared_text(files: Mapping[str, str]) -> str:
+    """The part of main.cf that the tier shares, with what this node overrides."""
+    return re.sub(rf"^{re.escape(OVERRIDDEN)}", "", files.get(main_cf.FILE, "").partition(LOCAL)[0], flags=re.MULTILINE)
 
 
 def compare(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -91,10 +97,12 @@ def _release_differences(name: str, by_release: Mapping[str, Mapping[str, Any]])
         for subject in sorted({key for instance in by_release.values() for key in instance[kind]}):
             found = {release: instance[kind].get(subject) for release, instance in by_release.items()}
             if len(set(found.values())) > 1:
-                told = {release: "differs" if kind == "tables" else _told(value) for release, value in found.items()}
-                lines.append(f"{name}: {label}{subject}: " + "; ".join(f"Debian {release}: {value}" for release, value in told.items()))
+                told = (f"Debian {release}: {_told(value, whole=kind != 'tables')}" for release, value in found.items())
+                lines.append(f"{name}: {label}{subject}: {'; '.join(told)}")
     return lines
 
 
-def _told(value: str | None) -> str:
-    return "not set" if value is None else value or "(empty)"
+def _told(value: str | None, *, whole: bool) -> str:
+    if value is None:
+        return "not set"
+    return value or "(empty)" if whole else f"{len(value.splitlines())} lines"

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import generation, master_cf, report
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.instance import Before
+
+
+def made(*, main: dict[str, Any] | None = None, local: dict[str, Any] | None = None, maxproc: str = "-") -> generation.Generation:
+    services = [master_cf.service({"service": "10025", "type": "inet", "command": "smtpd", "maxproc": maxproc})]
+    tables = [generation.Table("checks", "texthash", "a REJECT\n")]
+    return generation.build(main=main or {"mynetworks": ""}, local=local or {"myhostname": "mx1.test"}, services=services, tables=tables)
+
+
+def state(made_of: generation.Generation, /, **more: Any) -> Before:
+    defaults: dict[str, Any] = {
+        "active": made_of.name,
+        "loaded": made_of.name,
+        "running": True,
+        "enabled": True,
+        "files": made_of.files,
+        "loaded_files": made_of.files,
+    }
+    return Before(**{**defaults, **more})
+
+
+def node(before: Before, *, release: str = "13") -> dict[str, Any]:
+    return {"release": release, "instances": [report.describe("postfix-mx", before, [before.active])]}
+
+
+PLAIN = made()
+EDITED = {**PLAIN.files, "main.cf": PLAIN.files["main.cf"].replace("mynetworks =", "mynetworks = 0.0.0.0/0")}
+
+
+def test_digests_come_from_the_files() -> None:
+    told = report.describe("postfix-mx", state(PLAIN, active="0-0", loaded="0-0"), [])
+    assert (told["shared"], told["local"]) == (PLAIN.shared, PLAIN.local)
+
+
+def test_shared_parameters_have_what_a_node_overrides_but_not_its_own() -> None:
+    told = report.describe("postfix-mx", state(made(main={"a": "1", "b": "2"}, local={"b": "3", "c": "4"})), [])
+    assert told["main"] == {"a": "1", "b": "2"}
+
+
+def test_equal_nodes_with_their_own_names_are_one_tier() -> None:
+    nodes = {"mx1": node(state(PLAIN)), "mx2": node(state(made(local={"myhostname": "mx2.test"})))}
+    assert report.compare(nodes) == {"errors": [], "differences": []}
+
+
+@pytest.mark.parametrize(
+    ("before", "error"),
+    [
+        pytest.param(state(PLAIN, files=EDITED), "postfix-mx (mx1): edited by hand: generation " + PLAIN.name, id="edited by hand"),
+        pytest.param(state(PLAIN, running=False), "postfix-mx (mx1): master is not running", id="dead"),
+        pytest.param(state(PLAIN, loaded="old", loaded_files=made(maxproc="1").files), "master runs old, not", id="not loaded"),
+        pytest.param(state(PLAIN, loaded="", loaded_files=None), "master runs an unknown generation", id="unknown"),
+        pytest.param(state(PLAIN, unproven=True), "no probe has seen", id="killed before the probe"),
+        pytest.param(Before(), "postfix-mx (mx1): no generation is active", id="none"),
+    ],
+)
+def test_fault_of_a_node_is_named(before: Before, error: str) -> None:
+    assert any(error in line for line in report.compare({"mx1": node(before)})["errors"])
+
+
+def test_stopped_instance_is_no_error() -> None:
+    assert report.compare({"mx1": node(state(PLAIN, running=False, enabled=False))})["errors"] == []
+
+
+def test_drift_names_instance_release_digests_and_nodes() -> None:
+    other = made(main={"mynetworks": "10.0.0.0/8"})
+    nodes = {"mx1": node(state(PLAIN)), "mx2": node(state(other)), "mx3": node(state(PLAIN))}
+    assert report.compare(nodes)["errors"] == [
+        f"postfix-mx on Debian 13: the shared digest differs: {PLAIN.shared} on mx1, mx3; {other.shared} on mx2"
+    ]
+
+
+def test_releases_may_differ_and_it_is_shown() -> None:
+    older = made(main={"mynetworks": "", "smtpd_forbid_bare_newline": "normalize"}, maxproc="9")
+    found = report.compare({"mx1": node(state(PLAIN)), "mx2": node(state(older), release="12")})
+    assert found["errors"] == []
+    assert [line.split(";")[0] for line in found["differences"]] == [
+        "postfix-mx: smtpd_forbid_bare_newline: Debian 12: normalize",
+        found["differences"][1].split(";")[0],
+    ]
+    assert found["differences"][1].startswith("postfix-mx: service 10025/inet: Debian 12: ")

@@ -1,0 +1,50 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.mailcluster.postfix.plugins.filter.verify import FilterModule
+from ansible_collections.mailcluster.postfix.plugins.modules import mail_probe, open_ports, postfix_info
+
+
+@pytest.mark.parametrize("module", [mail_probe, open_ports, postfix_info])
+def test_examples_are_yaml(module: object) -> None:
+    assert yaml.safe_load(module.EXAMPLES)  # type: ignore[attr-defined]
+
+
+def documented(options: dict) -> dict:
+    return {name: documented(option.get("suboptions", {})) for name, option in options.items()}
+
+
+def accepted(arguments: dict) -> dict:
+    return {name: accepted(argument.get("options", {})) for name, argument in arguments.items()}
+
+
+def test_every_option_of_mail_probe_is_documented() -> None:
+    assert documented(yaml.safe_load(mail_probe.DOCUMENTATION)["options"]) == accepted(mail_probe.ARGUMENTS)
+
+
+def test_password_is_hidden() -> None:
+    assert mail_probe.ARGUMENTS["password"]["no_log"] is True
+
+
+def test_instances_are_found_by_their_generations(tmp_path: Path) -> None:
+    (tmp_path / "etc/mailcluster/postfix-mx/generations").mkdir(parents=True)
+    (tmp_path / "etc/mailcluster/tls").mkdir()
+    assert postfix_info.found(tmp_path) == ["postfix-mx"]
+
+
+def test_release_is_read_from_os_release(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").write_text('NAME="Debian GNU/Linux"\nVERSION_ID="12"\n')
+    assert postfix_info.release(tmp_path) == "12"
+
+
+def test_nodes_without_a_result_are_left_out() -> None:
+    report = FilterModule().filters()["postfix_report"]
+    assert report({"mx1": {"unreachable": True}}) == {"errors": [], "differences": []}
