@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Glue of the module: files on one side, the pure plan on the other."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: file_set
+author: mailcluster contributors
+version_added: 1.0.0
+short_description: Publish all files of a daemon as one change
+description:
+  - Writes a whole set of files with one call, and only after the daemon's own checker has accepted
+    a copy of its configuration directory with the new files in it.
+  - Each file is replaced by rename. Secret files show in a diff that they change, not what they hold.
+  - Files of the set that are no longer declared are removed.
+options:
+  root:
+    description: The daemon's configuration directory; relative paths are below it, and it is what gets checked.
+    type: path
+    required: true
+  files:
+    description: The files that have to be there.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute, or relative to O(root). Missing directories are made, mode 0755.
+        type: str
+        required: true
+      content:
+        description: The text of the file. One of this and O(files[].secret).
+        type: str
+      secret:
+        description: The text of a file that must not be shown.
+        type: str
+      owner:
+        description: Owner of the file.
+        type: str
+        default: root
+      group:
+        description: Group of the file.
+        type: str
+        default: root
+      mode:
+        description: Mode of the file, as an octal string.
+        type: str
+        default: '0644'
+  owned:
+    description: >-
+      Globs, absolute or relative to O(root), of files that belong to the set: what matches and is not
+      in O(files) is removed.
+    type: list
+    elements: str
+    default: []
+  validate:
+    description: >-
+      Command, without a shell, that must succeed before anything changes. C(%s) stands for a copy of O(root)
+      with the new files; paths below O(root) in the new files point into the copy.
+    type: str
+  unit:
+    description: >-
+      The systemd unit that reads the files. When it runs and was last started or reloaded before one of them changed
+      (an earlier run was killed), that counts as a change, so that its handler runs.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: Validates as well, unless the checker is not installed yet.
+  diff_mode:
+    support: full
+    description: Shows everything but secrets.
+  platform:
+    platforms: debian
+    support: full
+    description: Debian 12 and 13.
+"""
+
+EXAMPLES = r"""
+- name: Configure rspamd
+  mailcluster.postfix.file_set:
+    root: /etc/rspamd
+    files:
+      - path: override.d/greylist.conf
+        content: "timeout = 300;\n"
+      - path: override.d/redis.conf
+        secret: "{{ redis_section }}"
+        group: _rspamd
+        mode: "0640"
+    owned: [override.d/*.conf, override.d/*.inc]
+    validate: rspamadm --var=CONFDIR=%s --var=LOCAL_CONFDIR=%s configtest -s -c %s/rspamd.conf
+    unit: rspamd.service
+  notify: Reload rspamd
+"""
+
+RETURN = r"""
+changed_files:
+  description: Paths of the files that were written or removed.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/rspamd/override.d/greylist.conf]
+stale:
+  description: Whether the unit runs with something older than the files.
+  returned: always
+  type: bool
+"""
+
+import glob
+import grp
+import os
+import pwd
+import shlex
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _files
+from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import (
+    File,
+    Step,
+    diff,
+    plan,
+    relocate,
+    stale,
+)
+
+
+class FileSetError(Exception):
+    """What keeps the set from being published."""
+
+
+def _read(path: str) -> File | None:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            content, status = stream.read(), os.fstat(stream.fileno())
+    except FileNotFoundError:
+        return None
+    try:
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        owner = str(status.st_uid)
+    try:
+        group = grp.getgrgid(status.st_gid).gr_name
+    except KeyError:
+        group = str(status.st_gid)
+    return File(content, owner, group, status.st_mode & 0o7777)
+
+
+def _write(path: str, file: File) -> None:
+    try:
+        owner = pwd.getpwnam(file.owner).pw_uid, grp.getgrnam(file.group).gr_gid
+    except KeyError as error:
+        raise FileSetError(f"{path}: {error.args[0]}") from error
+    _files.write(Path(path), file.content, mode=file.mode, owner=owner)
+
+
+def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step], desired: dict[str, File]) -> None:
+    """Run the checker on a copy of C(root) as it would be."""
+    words = shlex.split(command)
+    with tempfile.TemporaryDirectory() as scratch:
+        candidate = os.path.join(scratch, os.path.basename(root))
+        if os.path.isdir(root):
+            shutil.copytree(root, candidate, symlinks=True)
+        for path, file in desired.items():
+            if (place := relocate(path, root, candidate)) != path:
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                with open(place, "wb") as stream:
+                    stream.write(relocate(file.content, root, candidate).encode("utf-8", "surrogateescape"))
+        for place in (relocate(step.path, root, candidate) for step in steps if step.after is None):
+            if place.startswith(f"{candidate}/"):
+                os.unlink(place)
+        outcome = _commands.run(*(word.replace("%s", candidate) for word in words))
+        # The command, or what it starts, is not there: a host that has no packages yet.
+        if outcome.rc and not (module.check_mode and outcome.rc == 127):
+            said = relocate(f"{outcome.stderr}\n{outcome.stdout}", candidate, root).strip()
+            raise FileSetError(f"{words[0]} refuses the new configuration, nothing was changed: {said}")
+
+
+def _loaded(unit: str) -> float | None:
+    """Return when a running unit was last started or reloaded, None when it does not run."""
+    shown = _commands.run("systemctl", "show", unit, "-p", "ActiveState", "-p", "StateChangeTimestampMonotonic")
+    state = dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
+    if shown.rc or state.get("ActiveState") != "active":
+        return None
+    return time.time() - time.monotonic() + int(state["StateChangeTimestampMonotonic"]) / 1e6
+
+
+def run(module: AnsibleModule) -> dict[str, object]:
+    """Publish the set and return the module's result."""
+    root = module.params["root"].rstrip("/")
+    desired = {
+        os.path.join(root, entry["path"]): File(
+            entry["content"] if entry["secret"] is None else entry["secret"],
+            entry["owner"],
+            entry["group"],
+            int(entry["mode"], 8),
+            entry["secret"] is not None,
+        )
+        for entry in module.params["files"]
+    }
+    before = {path: found for path in desired for found in [_read(path)] if found is not None}
+    owned = [path for pattern in module.params["owned"] for path in glob.glob(os.path.join(root, pattern))]
+    steps = plan(before, desired, owned)
+    if steps and module.params["validate"]:
+        _validate(module, module.params["validate"], root, steps, desired)
+
+    unit = module.params["unit"]
+    times = [os.stat(path).st_mtime for path in before]
+    late = unit is not None and stale(_loaded(unit), times, time.time())
+
+    if not module.check_mode:
+        for step in steps:
+            if step.after is None:
+                os.unlink(step.path)
+            else:
+                _write(step.path, step.after)
+    return {
+        "changed": bool(steps) or late,
+        "changed_files": [step.path for step in steps],
+        "stale": late,
+        "diff": [entry for step in steps for entry in diff(step)],
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "content": {"type": "str"},
+                    "secret": {"type": "str", "no_log": True},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "mode": {"type": "str", "default": "0644"},
+                },
+                "required_one_of": [["content", "secret"]],
+                "mutually_exclusive": [["content", "secret"]],
+            },
+            "owned": {"type": "list", "elements": "str", "default": []},
+            "validate": {"type": "str"},
+            "unit": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except (FileSetError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
