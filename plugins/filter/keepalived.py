@@ -38,7 +38,12 @@ def to_keepalived_conf(
 ) -> str:
     """Return the text of keepalived.conf."""
     return config.render(
-        _instances(instances), router_id=router_id, interface=interface, health_port=int(health_port), user=user, extra=extra
+        _instances(instances),
+        router_id=router_id,
+        interface=interface,
+        health_port=int(health_port),
+        user=user,
+        extra=extra,
     )
 
 

@@ -110,9 +110,7 @@ def members(
     region_names = [str(region["name"]) for region in regions]
     hosts = dict.fromkeys(host for tier in TIERS for host in groups.get(tier, ()))
     values = {host: hostvars[host].get("mailcluster_addresses") for host in hosts}
-    of_host = {
-        host: [name for name in region_names if host in groups.get(name, ())] for host in hosts
-    }
+    of_host = {host: [name for name in region_names if host in groups.get(name, ())] for host in hosts}
     errors = [
         *(
             f"mailcluster_regions: host {host} must be in the group of exactly one region"
@@ -124,10 +122,7 @@ def members(
     ]
     if errors:
         raise ClusterError(*errors)
-    known = {
-        host: Member(host, of_host[host][0], tuple(str(item) for item in values[host] or ()))
-        for host in hosts
-    }
+    known = {host: Member(host, of_host[host][0], tuple(str(item) for item in values[host] or ())) for host in hosts}
     return {tier: [known[host] for host in groups.get(tier, ())] for tier in TIERS}
 
 
@@ -164,9 +159,7 @@ def servers_for(node: Member, tier_members: Sequence[Member]) -> tuple[Server, .
     )
 
 
-def _local_doors(
-    service: str, port: Mapping[str, Any], node: Member, tier_members: Sequence[Member]
-) -> list[Door]:
+def _local_doors(service: str, port: Mapping[str, Any], node: Member, tier_members: Sequence[Member]) -> list[Door]:
     if not tier_members:
         return []
     if port.get("scope", "any") == "any":

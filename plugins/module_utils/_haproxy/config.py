@@ -5,13 +5,14 @@
 
 Names of proxies are an interface, drains and checks use them: `<service>` is a public
 frontend with its servers, `<service>-in` a peer door whose only server is `local`,
-`<service>-out` or `<service>-out-<member>` a local door.
+`<service>-out` or `<service>-out-<member>` a local door. The server `serving/<service>`
+in maintenance is a drain of the service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -20,6 +21,9 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils import _cluste
 TLS_DIRECTORY = "/etc/mailcluster/tls"
 SOCKET = "/run/haproxy/admin.sock"
 STATE_FILE = "/run/mailcluster/haproxy.state"
+# The backend whose servers say, by being in maintenance, which services of the node are drained.
+SERVING = "serving"
+EDGE = "edge"
 PASSWORD_VARIABLE = "MAILCLUSTER_VALKEY_PASSWORD"
 
 # IDLE may last 29 minutes without a byte (RFC 2177); a reply to DATA may take ten (RFC 5321, 4.5.3.2.6).
@@ -62,7 +66,9 @@ class Listen:
             )
         if not value.get("name"):
             raise _cluster.ClusterError("haproxy_listens: an entry without a name")
-        return cls(**{key: item if isinstance(item, str) else tuple(item) for key, item in value.items()})
+        lists = {key: tuple(item) for key, item in value.items() if not isinstance(item, str)}
+        words = {key: item for key, item in value.items() if isinstance(item, str)}
+        return replace(cls(value["name"]), **words, **lists)
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,7 @@ def socket_address(address: str, port: int) -> str:
 def _binds(door: _cluster.Door, *options: str) -> tuple[str, ...]:
     # transparent: a standby has no VIP, and at boot an IPv6 address is still tentative (ip(7), IP_TRANSPARENT).
     transparent = () if door.kind == "local" else ("transparent",)
-    return tuple(
-        " ".join((socket_address(address, door.port), *transparent, *options)) for address in door.addresses
-    )
+    return tuple(" ".join((socket_address(address, door.port), *transparent, *options)) for address in door.addresses)
 
 
 def _idle(service: str) -> tuple[str, ...]:
@@ -154,43 +158,53 @@ def _to_daemon(door: _cluster.Door, port: Mapping[str, Any], *, password: bool) 
         lines=(
             *_idle(door.service),
             *_health_check(health, password=password),
-            # A drained daemon still serves who has not heard of it yet; only its health says "no more".
+            # A daemon in state drain still serves who has not heard of it yet; only its health says "no more".
             "use-server local if TRUE",
         ),
         servers=(" ".join(("local", f"127.0.0.1:{port['daemon']}", *proxy, f"check port {health['port']}")),),
     )
 
 
-def _health(doors: Sequence[_cluster.Door], me: _cluster.Member, port: int) -> list[Listen]:
-    """The frontend that peers ask: 200 while the daemon is well, 404 while it is drained, else 503."""
-    inner = [door.name for door in doors if door.kind == "peer"]
-    public = [door.name for door in doors if door.kind == "public"]
-    services = [name.removesuffix("-in") for name in inner]
-    some_public = " or ".join(f"{{ path /edge }} {{ nbsrv({name}) ge 1 }}" for name in public)
+def _answers(service: str, *, drainable: bool) -> tuple[str, ...]:
+    door = f"{service}-in"
+    return (
+        *(
+            (f"http-request return status 404 if {{ path /{service} }} !{{ srv_is_up({SERVING}/{service}) }}",)
+            if drainable
+            else ()
+        ),
+        f"http-request return status 200 if {{ path /{service} }} {{ nbsrv({door}) ge 1 }}",
+        f"http-request return status 404 if {{ path /{service} }} {{ srv_is_up({door}/local) }}",
+    )
+
+
+def _health(
+    ports: Mapping[str, Mapping[str, Any]], doors: Sequence[_cluster.Door], me: _cluster.Member, port: int
+) -> list[Listen]:
+    """What peers ask (200 while the daemon is well, 404 while it is drained, else 503), and the drains themselves.
+
+    A drain is the state of a server without traffic, so that HAProxy can remember it over a
+    reload: its state file brings back the old port of a server, too.
+    """
+    services = [door.service for door in doors if door.kind == "peer"]
+    # The primary of valkey is where it is: nobody else could take its sessions.
+    drainable = [service for service in services if ports[service]["health"]["type"] != "valkey"]
+    public = [door.service for door in doors if door.kind == "public"]
+    some_public = " or ".join(f"{{ path /{EDGE} }} {{ nbsrv({name}) ge 1 }}" for name in public)
     frontend = Listen(
         name="health",
         mode="http",
         binds=(
-            *(
-                f"{socket_address(address, port)} transparent {_MUTUAL_TLS} alpn http/1.1"
-                for address in me.addresses
-            ),
+            *(f"{socket_address(address, port)} transparent {_MUTUAL_TLS} alpn http/1.1" for address in me.addresses),
             *((f"127.0.0.1:{port}",) if public else ()),
         ),
         lines=(
             "no log",
             "timeout client 5s",
-            *(
-                line
-                for service, name in zip(services, inner, strict=True)
-                for line in (
-                    f"http-request return status 200 if {{ path /{service} }} {{ nbsrv({name}) ge 1 }}",
-                    f"http-request return status 404 if {{ path /{service} }} {{ srv_is_up({name}/local) }}",
-                )
-            ),
+            *(line for service in services for line in _answers(service, drainable=service in drainable)),
             *(
                 (
-                    "http-request return status 404 if { path /edge } !{ nbsrv(edge-in) ge 1 }",
+                    f"http-request return status 404 if {{ path /{EDGE} }} !{{ srv_is_up({SERVING}/{EDGE}) }}",
                     f"http-request return status 200 if {some_public}",
                 )
                 if public
@@ -199,8 +213,13 @@ def _health(doors: Sequence[_cluster.Door], me: _cluster.Member, port: int) -> l
             "http-request return status 503",
         ),
     )
-    edge = Listen(name="edge-in", defaults="daemons", servers=(f"local 127.0.0.1:{port}",))
-    return [frontend, *([edge] if public else [])]
+    flags = (*drainable, *((EDGE,) if public else ()))
+    serving = Listen(
+        name=SERVING,
+        lines=("load-server-state-from-file global",),
+        servers=tuple(f"{flag} 127.0.0.1:1" for flag in flags),
+    )
+    return [frontend, *([serving] if flags else [])]
 
 
 def listens(
@@ -222,12 +241,20 @@ def listens(
             else _to_peers(door, ports[door.service])
             for door in doors
         ),
-        *_health(doors, me, health_port),
+        *_health(ports, doors, me, health_port),
     ]
 
 
 def _section(header: str, lines: Iterable[str]) -> str:
     return "\n".join([header, *(f"    {line}" for line in lines)]) + "\n"
+
+
+def _default_server_for_peers(settings: Settings) -> str:
+    return (
+        f"default-server {_MUTUAL_TLS} check check-ssl port {settings.health_port}"
+        f" inter {settings.check_interval} fastinter 300ms fall 2 rise 2"
+        " observe layer4 error-limit 1 on-error sudden-death on-marked-down shutdown-sessions"
+    )
 
 
 def _fixed_sections(settings: Settings) -> list[str]:
@@ -269,9 +296,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "retries 3",
                 "option redispatch 1",
                 "option allbackups",
-                f"default-server {_MUTUAL_TLS} check check-ssl port {settings.health_port}"
-                f" inter {settings.check_interval} fastinter 300ms fall 2 rise 2"
-                " observe layer4 error-limit 1 on-error sudden-death on-marked-down shutdown-sessions",
+                _default_server_for_peers(settings),
             ),
         ),
         _section(
@@ -279,7 +304,6 @@ def _fixed_sections(settings: Settings) -> list[str]:
             (
                 "mode tcp",
                 "retries 3",
-                "load-server-state-from-file global",
                 "default-server inter 500ms fastinter 200ms fall 2 rise 2 on-marked-down shutdown-sessions",
             ),
         ),

@@ -96,9 +96,7 @@ def _of_family(member: _cluster.Member, version: int) -> str | None:
     )
 
 
-def instances(
-    regions: Sequence[Mapping[str, Any]], of_tier: _cluster.Members, node: str
-) -> list[Instance]:
+def instances(regions: Sequence[Mapping[str, Any]], of_tier: _cluster.Members, node: str) -> list[Instance]:
     """One instance for each VIP of the node's region; the first edge in the inventory has the highest priority.
 
     Raises ClusterError with everything that is wrong.
@@ -195,9 +193,7 @@ def render(
                     "advert_int 0.3",
                     f"unicast_src_ip {instance.unicast_src_ip}",
                     *_inner("unicast_peer", instance.unicast_peer),
-                    *_inner(
-                        "virtual_ipaddress", [f"{_with_prefix(instance.virtual_ipaddress)} dev {interface}"]
-                    ),
+                    *_inner("virtual_ipaddress", [f"{_with_prefix(instance.virtual_ipaddress)} dev {interface}"]),
                     *_inner("track_script", ["balancer"]),
                 ),
             )
