@@ -211,7 +211,7 @@ def words(value: str) -> list[str]:
 
 def like(word: str, known: Collection[str]) -> str:
     """Return `` (did you mean ...?)`` for a word close to a known one."""
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.75)
+    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.66)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -1,0 +1,298 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module over a node of files alone: systemd, Postfix and the probe are played."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _files, _instance, _probe
+from ansible_collections.mailcluster.postfix.plugins.module_utils._commands import Outcome
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import main_cf
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.instance import Paths
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.values import _ESSENTIAL
+from ansible_collections.mailcluster.postfix.plugins.modules import postfix_instance
+
+SERVICES = [
+    *({"service": name, "type": "unix", "command": name} for name in _ESSENTIAL),
+    {"service": "10025", "type": "inet", "command": "smtpd"},
+]
+BAD = "will not serve"
+
+
+class Killed(BaseException):
+    """The run ends here, without a chance to clean up."""
+
+
+class Node:
+    """A host under a temporary root. ``running`` is what master(8) has loaded."""
+
+    def __init__(self, root: Path) -> None:
+        self.paths = Paths("postfix-mx", root=root)
+        self.running = ""
+        self.commands: list[tuple[str, ...]] = []
+        self.installed = True
+        main = self.paths.default_main
+        main.parent.mkdir(parents=True)
+        main.write_text("compatibility_level = 3.6\n")
+
+    def run(self, *command: str, timeout: float = 0.0) -> Outcome:
+        self.commands.append(command)
+        if command[0] == "systemctl":
+            self._systemctl(command[1])
+        elif command[0] == "postmap":
+            kind, _, source = command[-1].partition(":")
+            Path(f"{source}.{kind}").write_text("product of " + Path(source).read_text())
+        elif command[:2] == ("postconf", "-m"):
+            return Outcome(0, "lmdb\ntexthash\n", "")
+        return Outcome(0, "", "")
+
+    def _systemctl(self, verb: str) -> None:
+        if verb in ("start", "reload"):
+            target = os.readlink(self.paths.config)
+            self.paths.loaded.parent.mkdir(parents=True, exist_ok=True)
+            self.paths.loaded.write_text(target + "\n")
+            self.running = Path(target).name
+        elif verb == "stop":
+            self.running = ""
+        elif verb == "enable":
+            self.paths.enabled.parent.mkdir(parents=True, exist_ok=True)
+            self.paths.enabled.symlink_to(self.paths.unit)
+        elif verb == "disable":
+            self.paths.enabled.unlink()
+
+    def probe(self, *_arguments: object, **_named: object) -> tuple[list[str], list[str]]:
+        served = (self.paths.generations / self.running / "main.cf").read_text()
+        return ([BAD] if "smtpd_banner = bad" in served else []), []
+
+    @property
+    def active(self) -> str:
+        return Path(os.readlink(self.paths.config)).name
+
+    def call(self, *, check_mode: bool = False, **parameters: Any) -> dict[str, Any]:
+        defaults = {name: option.get("default") for name, option in postfix_instance.ARGUMENTS.items()}
+        given = {**defaults, "name": "postfix-mx", "services": SERVICES, **parameters}
+        given["data"] = [{"type": "lmdb", "src": None, "mode": None, "secret": False, "state": "present", **entry} for entry in given["data"]]
+        module = SimpleNamespace(params=given, check_mode=check_mode, warn=lambda _text: None)
+        function = postfix_instance.absent if given["state"] == "absent" else postfix_instance.present
+        return function(module, self.paths)  # type: ignore[arg-type]
+
+
+def main(banner: str = "good", **more: Any) -> dict[str, Any]:
+    return {"smtpd_banner": banner, "smtpd_relay_restrictions": "reject", **more}
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    made = Node(tmp_path)
+    monkeypatch.setattr(_commands, "run", made.run)
+    monkeypatch.setattr(_commands, "installed", lambda _program: made.installed)
+    monkeypatch.setattr(_probe, "probe", made.probe)
+    monkeypatch.setattr(_instance, "master", lambda _paths: 1 if made.running else 0)
+    monkeypatch.setattr(_instance, "_held", lambda _host, _port: False)
+    monkeypatch.setattr(_instance.pwd, "getpwnam", lambda _name: SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid()))
+    return made
+
+
+def test_a_first_run_starts_and_a_second_changes_nothing(node: Node) -> None:
+    assert node.call(main=main())["load"] == "start"
+    node.commands.clear()
+    second = node.call(main=main())
+    assert (second["changed"], second["diff"], node.commands) == (False, [], [])
+
+
+def test_check_mode_changes_no_file(node: Node, tmp_path: Path) -> None:
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    result = node.call(main=main(), data=[{"name": "t", "content": "a b\n"}], check_mode=True)
+    assert result["changed"]
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
+def test_check_mode_says_what_it_cannot_validate_without_postfix(node: Node) -> None:
+    node.installed = False
+    assert "postfix is not installed yet" in node.call(main=main(), check_mode=True)["unvalidated"][0]
+
+
+def test_without_postfix_nothing_is_activated(node: Node) -> None:
+    node.installed = False
+    with pytest.raises(ConfigError, match="postfix is not installed"):
+        node.call(main=main())
+    assert not node.paths.home.exists()
+
+
+def test_a_parameter_is_changed_by_a_reload(node: Node) -> None:
+    node.call(main=main())
+    assert node.call(main=main("better"))["load"] == "reload"
+    assert node.running == node.active
+
+
+def test_a_configuration_that_is_refused_leaves_the_old_one_alone(node: Node) -> None:
+    old = node.call(main=main())["generation"]
+    with pytest.raises(ConfigError, match="must be one of empty, none, may, encrypt, not 'mya'"):
+        node.call(main=main(smtpd_tls_security_level="mya"))
+    assert (node.active, node.running, os.listdir(node.paths.generations)) == (old, old, [old])
+
+
+def test_a_configuration_that_does_not_serve_is_taken_back(node: Node) -> None:
+    old = node.call(main=main())["generation"]
+    with pytest.raises(ConfigError, match=f"{BAD}.*Generation {old} is back and serves"):
+        node.call(main=main("bad"))
+    assert (node.active, node.running, os.listdir(node.paths.generations)) == (old, old, [old])
+    assert not node.call(main=main())["changed"]
+
+
+def test_a_first_configuration_that_does_not_serve_leaves_nothing_active(node: Node) -> None:
+    with pytest.raises(ConfigError, match="There is no previous generation; the instance is stopped"):
+        node.call(main=main("bad"))
+    assert (node.running, node.paths.config.is_symlink()) == ("", False)
+
+
+def test_an_edit_by_hand_is_repaired(node: Node) -> None:
+    made = node.call(main=main())["generation"]
+    path = node.paths.generations / made / "main.cf"
+    path.write_text(path.read_text() + "relayhost = evil\n")
+    (path.parent / "stray").write_text("x")
+    assert node.call(main=main())["steps"][0] == f"repair generation {made}"
+    assert (path.parent / "stray").exists() is False
+    assert not node.call(main=main())["changed"]
+
+
+def test_previous_goes_back_and_touches_no_data(node: Node) -> None:
+    old = node.call(main=main())["generation"]
+    node.call(main=main("better"), data=[{"name": "t", "content": "a b\n"}])
+    os.utime(node.paths.generations / old, (1, 1))
+    assert node.call(generation="previous")["generation"] == old
+    assert (node.active, (node.paths.data / "t").read_text()) == (old, "a b\n")
+
+
+def test_a_generation_that_is_not_there_is_refused(node: Node) -> None:
+    made = node.call(main=main())["generation"]
+    with pytest.raises(ConfigError, match=f"there is no generation '0-0'; there are {made}"):
+        node.call(generation="0-0")
+
+
+def test_only_the_last_generations_stay(node: Node) -> None:
+    for number in range(5):
+        last = node.call(main=main(f"number {number}"), keep=3)["generation"]
+    kept = os.listdir(node.paths.generations)
+    assert (len(kept), last in kept) == (3, True)
+
+
+def test_data_is_published_without_a_reload(node: Node) -> None:
+    node.call(main=main())
+    result = node.call(main=main(), data=[{"name": "t", "content": "a b\n", "secret": True}])
+    assert (result["steps"], result["load"]) == (["publish data table t"], "")
+    assert [(node.paths.data / name).stat().st_mode & 0o777 for name in ("t", "t.lmdb")] == [0o600, 0o600]
+
+
+def test_a_secret_is_neither_in_the_diff_nor_in_the_returned_parameters(node: Node) -> None:
+    parameters = [{"name": "t", "content": "user password\n", "secret": True}]
+    result = node.call(main=main(), data=parameters)
+    assert "password" not in str(result)
+
+
+def test_a_data_table_that_shall_go_goes_with_its_product(node: Node) -> None:
+    node.call(main=main(), data=[{"name": "t", "content": "a b\n"}])
+    node.call(main=main(), data=[{"name": "t", "content": None, "state": "absent"}])
+    assert os.listdir(node.paths.data) == []
+
+
+def test_ordinary_users_may_name_the_instance_until_it_is_gone(node: Node) -> None:
+    node.call(main=main())
+    assert main_cf.parameters(node.paths.default_main.read_text())["alternate_config_directories"] == str(node.paths.config)
+    node.call(state="absent")
+    assert "alternate_config_directories" not in main_cf.parameters(node.paths.default_main.read_text())
+
+
+def test_removal_is_refused_while_mail_is_queued(node: Node) -> None:
+    node.call(main=main())
+    (node.paths.queue / "deferred/A").mkdir(parents=True)
+    (node.paths.queue / "deferred/A/message").write_text("x")
+    with pytest.raises(ConfigError, match="holds 1 message: deliver or evacuate first"):
+        node.call(state="absent")
+    assert node.running
+
+
+def test_removal_leaves_nothing_and_is_done_once(node: Node) -> None:
+    node.call(main=main())
+    assert node.call(state="absent")["changed"]
+    assert not any(os.path.lexists(path) for path in (node.paths.config, node.paths.home, node.paths.queue, node.paths.state, node.paths.enabled))
+    assert not node.call(state="absent")["changed"]
+
+
+def test_a_second_role_cannot_claim_the_instance(node: Node) -> None:
+    node.call(main=main(), owner="mx")
+    with pytest.raises(ConfigError, match="belongs to mx on this host, relay cannot claim it too"):
+        node.call(main=main("other"), owner="relay")
+
+
+def test_a_directory_of_somebody_else_is_not_replaced(node: Node) -> None:
+    node.paths.config.mkdir(parents=True)
+    with pytest.raises(ConfigError, match="is not a symlink"):
+        node.call(main=main())
+
+
+def test_another_queue_directory_is_refused(node: Node) -> None:
+    with pytest.raises(ConfigError, match="main.cf: queue_directory: must be"):
+        node.call(main=main(queue_directory="/var/spool/postfix"))
+
+
+def _killing(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], int]:
+    """Raise before and after the ``at``-th operation; returns how many there were."""
+    count = 0
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == at:
+                raise Killed
+            result = function(*arguments, **named)
+            count += 1
+            if count == at:
+                raise Killed
+            return result
+
+        return call
+
+    for owner, name in ((_files, "write"), (_files, "link"), (_commands, "run"), (Path, "rename"), (Path, "unlink")):
+        monkeypatch.setattr(owner, name, wrapped(getattr(owner, name)))
+    return lambda: count
+
+
+OPERATIONS = 60
+
+
+def test_every_operation_of_a_run_is_a_place_to_be_killed(node: Node) -> None:
+    node.call(main=main(), data=[{"name": "t", "content": "a b\n"}])
+    with pytest.MonkeyPatch.context() as patch:
+        counted = _killing(patch, 0)
+        node.call(main=main("better"), data=[{"name": "t", "content": "a c\n"}])
+    assert OPERATIONS - 20 < counted() <= OPERATIONS
+
+
+@pytest.mark.parametrize("at", range(1, OPERATIONS + 1))
+def test_a_killed_run_is_finished_by_the_next(node: Node, at: int) -> None:
+    old = node.call(main=main(), data=[{"name": "t", "content": "a b\n"}])["generation"]
+    wanted: dict[str, Any] = {"main": main("better"), "data": [{"name": "t", "content": "a c\n"}]}
+    with pytest.MonkeyPatch.context() as patch:
+        _killing(patch, at)
+        try:
+            new = node.call(**wanted)["generation"]
+        except Killed:
+            new = ""
+    served = node.paths.generations / node.active
+    assert sorted(name for name in os.listdir(served) if not name.startswith(".")) == ["main.cf", "master.cf"]
+    assert node.running in (old, node.active)
+    finished = node.call(**wanted)["generation"]
+    assert new in ("", finished)
+    assert (node.active, node.running, (node.paths.data / "t.lmdb").read_text()) == (finished, finished, "product of a c\n")
+    assert not node.paths.journal.exists()
+    assert not node.call(**wanted)["changed"]
