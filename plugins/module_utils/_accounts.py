@@ -79,9 +79,7 @@ class DataTable:
     secret: bool = False
 
 
-def site(
-    *, domains: Sequence[str], members: Mapping[str, Sequence[Mapping[str, object]]], ports: Mapping[str, Mapping[str, object]]
-) -> Site:
+def site(*, domains: Sequence[str], members: Mapping[str, Sequence[Mapping[str, object]]], ports: Mapping[str, Mapping[str, object]]) -> Site:
     """Build a L(Site) from C(mailcluster_domains), C(mailcluster_members) and C(mailcluster_ports)."""
     return Site(
         domains=tuple(domain.lower() for domain in domains),
@@ -126,9 +124,7 @@ def _accounts(text: str, *, site: Site, file: str) -> tuple[dict[str, Account], 
     return found, problems
 
 
-def _account_problem(
-    address: str, fields: Sequence[str], domains: Collection[str], homes: Mapping[str, str], lines: Mapping[str, int]
-) -> str | None:
+def _account_problem(address: str, fields: Sequence[str], domains: Collection[str], homes: Mapping[str, str], lines: Mapping[str, int]) -> str | None:
     _address, home, password = fields
     local, _at, domain = address.rpartition("@")
     if address in lines:

@@ -76,9 +76,7 @@ def plan(before: Before, parameters: Mapping[str, Any]) -> tuple[Plan, dict[str,
         *([f"{'restart' if before.running else 'start'} {unit}"] if load else []),
     )
     diff: list[Difference] = [
-        entry
-        for name, text in changed.items()
-        for entry in difference(f"{parameters['config_directory']}/{name}", before.files[name], text)
+        entry for name, text in changed.items() for entry in difference(f"{parameters['config_directory']}/{name}", before.files[name], text)
     ]
     return Plan(steps, tuple(diff)), changed
 
@@ -188,6 +186,8 @@ def apply(directory: Path, unit: str | None, before: Before, changed: Mapping[st
             for name in changed:
                 _put(directory / name, before.files[name] or "")
             again = _restart(unit, directory)
+            if not again:
+                (PENDING / unit).unlink(missing_ok=True)
             problem += f"; the former configuration {'is back' if not again else 'does not run either: ' + again}"
         if problem:
             raise ConfigError(problem, subject=unit)

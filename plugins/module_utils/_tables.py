@@ -278,7 +278,7 @@ def _wrong(answer: Outcome, key: str, value: str | None) -> str | None:
     if value is None:
         return None if answer.rc in (0, 1) else answer.text
     said = answer.stdout.rstrip("\n")
-    return None if answer.rc == 0 and said == value else f"the compiled table answers {said!r} to {key}, not {value!r}"
+    return None if answer.rc == 0 and said == value else f"the compiled table does not say of {key} what its source says"
 
 
 def _later(source: Path, target: Path) -> None:
@@ -311,8 +311,7 @@ def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -
     return {
         "changed": any(step.changed for step in steps),
         "tables": [
-            {"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest}
-            for step in steps
+            {"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest} for step in steps
         ],
         "diff": [difference(step, contents.get(step.wanted.path, step.found.text or "")) for step in steps if step.changed] if diff else [],
     }

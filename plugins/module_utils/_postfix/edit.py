@@ -94,9 +94,7 @@ def services(text: str, edits: Sequence[ServiceEdit]) -> str:
 def _places(text: str, edit: ServiceEdit) -> list[_Place]:
     spans = [(line.start - 1, line.end) for line in logical_lines(text, file=master_cf.FILE)]
     return [
-        _Place(entry, start, end)
-        for entry, (start, end) in zip(master_cf.parse(text), spans, strict=True)
-        if entry.key == (edit.service, edit.type)
+        _Place(entry, start, end) for entry, (start, end) in zip(master_cf.parse(text), spans, strict=True) if entry.key == (edit.service, edit.type)
     ]
 
 
@@ -133,19 +131,13 @@ def _enable(text: str, edit: ServiceEdit) -> str:
 
 
 def _is_service(columns: Sequence[str], edit: ServiceEdit) -> bool:
-    return (
-        len(columns) >= len(_FIELDS)
-        and tuple(columns[:2]) == (edit.service, edit.type)
-        and columns[7] == edit.fields.get("command", columns[7])
-    )
+    return len(columns) >= len(_FIELDS) and tuple(columns[:2]) == (edit.service, edit.type) and columns[7] == edit.fields.get("command", columns[7])
 
 
 def _change(text: str, edit: ServiceEdit) -> str:
     place = _places(text, edit)[-1]
     wanted = replace(place.entry, **edit.fields)
-    overrides = {
-        name: None if value is None else main_cf.value_text(value, file=master_cf.FILE, subject=name) for name, value in edit.args.items()
-    }
+    overrides = {name: None if value is None else main_cf.value_text(value, file=master_cf.FILE, subject=name) for name, value in edit.args.items()}
     options = dict(place.entry.options)
     changed = {name: value for name, value in overrides.items() if options.get(name) != value}
     if changed:

@@ -36,7 +36,8 @@ def rows(text: str, *, file: str) -> Iterator[Row]:
     for line in logical_lines(text, file=file):
         found = match(line.text)
         if found is None:
-            raise ConfigError(f"a row is a key, blanks and a value, not {line.text!r}", file=file, line=line.start)
+            # Without the row, which may be a credential.
+            raise ConfigError("a row is a key, blanks and a value", file=file, line=line.start)
         yield Row(line.start, *found.groups())
 
 

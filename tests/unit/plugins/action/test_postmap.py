@@ -78,6 +78,12 @@ def test_no_content_is_among_the_plain_arguments() -> None:
     assert "geheim" not in str(node.calls)
 
 
+def test_a_broken_row_of_credentials_is_not_shown() -> None:
+    with pytest.raises(AnsibleActionFail) as error:
+        Node({"tables": [table("geheim\n", secret=True)]}).run()
+    assert "geheim" not in str(error.value)
+
+
 def test_the_order_of_rows_is_no_difference() -> None:
     assert Node({"tables": [table("b 1\na 2")]}).run() == Node({"tables": [table("a 2\n# c\nb 1\n")]}).run()
 
