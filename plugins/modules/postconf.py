@@ -119,9 +119,9 @@ steps:
   sample: [write main.cf, restart postfix.service]
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postconf import ARGUMENTS, run_module  # noqa: E402
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postconf import ARGUMENTS, run_module
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 
 
 def main() -> None:

@@ -169,9 +169,9 @@ tables:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError  # noqa: E402
-from ansible_collections.mailcluster.postfix.plugins.module_utils._tables import ARGUMENTS, run_module  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
+from ansible_collections.mailcluster.postfix.plugins.module_utils._tables import ARGUMENTS, run_module
 
 
 def main() -> None:
