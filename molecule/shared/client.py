@@ -22,7 +22,7 @@ from typing import Any
 from host import podman_environment
 
 CONTAINER_PREFIX = "mailcluster-lab-"
-CORE = Path(__file__).parents[2] / "plugins/module_utils/_mail_client.py"
+CORE = Path(__file__).resolve().parents[2] / "plugins/module_utils/_mail_client.py"
 
 # The request arrives on standard input: secrets stay out of the list of processes.
 BOOTSTRAP = """

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 from client import converse_all, run_python
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache/lab"
 FAMILIES = (4, 6)
 STRANGER = "foreign-client"
@@ -296,5 +296,5 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     if report.when == "call" or not report.passed:
         mark = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}[report.outcome]
         line = f"{mark:8}{getattr(report, 'seconds', report.duration):6.1f} s  {getattr(report, 'sentence', report.nodeid)}\n"
-        return report.outcome, line, line
+        return report.outcome, line, mark
     return None

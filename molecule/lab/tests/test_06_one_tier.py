@@ -18,7 +18,7 @@ from testing import STRANGER, Node, Site, ansible, codes, converse, letter, pass
 MX = the_site().tier("mx")
 
 
-@pytest.mark.parametrize(("first", "second"), pairwise(MX), ids=str)
+@pytest.mark.parametrize(("first", "second"), list(pairwise(MX)), ids=str)
 def test_greylisting_is_shared(site: Site, first: Node, second: Node) -> None:
     """A doubtful message is put off by {first}; its retry is taken by {second}"""
     # Without To and Message-ID: between the scores that put off and that mark, on rspamd 3.4 and 3.12.

@@ -119,7 +119,7 @@ MASTER_TEXTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [{"service": "[::1]:10025", "type": "inet", **PLAIN, "command": "smtpd", "args": {}}],
     ),
 }
-# name of the case: text, what our error says; postconf -M refuses each too
+# name of the case: text, what our error says
 MASTER_ERRORS: dict[str, tuple[str, str]] = {
     "too few fields": ("smtp inet n - n - -\n", "master.cf, line 1: a service has 8 fields, this one 7"),
     "an unknown type": ("smtp tcp n - n - - smtpd\n", "type must be one of inet, unix, unix-dgram, fifo, pass, not 'tcp'"),
