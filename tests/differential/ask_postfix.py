@@ -1,0 +1,78 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a container: answers what the Postfix of that release makes of each text."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
+
+
+def directory(files):
+    path = Path(tempfile.mkdtemp())
+    path.chmod(0o755)
+    for name, text in {"main.cf": "", "master.cf": "", **files}.items():
+        (path / name).write_text(text, newline="")
+        # Postfix programs wait until a configuration file is 2 s old.
+        os.utime(path / name, (time.time() - 60,) * 2)
+    return path
+
+
+def main_cf(text):
+    return run("postconf", "-c", str(directory({"main.cf": text})), "-n")
+
+
+def edited(case):
+    path = directory({"main.cf": case["text"]})
+    wanted = [f"{name}={value}" for name, value in case["changes"].items() if value is not None]
+    gone = [name for name, value in case["changes"].items() if value is None]
+    done = [run("postconf", "-c", str(path), "-e", *wanted)] if wanted else []
+    done += [run("postconf", "-c", str(path), "-X", *gone)] if gone else []
+    return {"done": done, "text": (path / "main.cf").read_text()}
+
+
+def master_cf(text):
+    path = directory({"master.cf": text})
+    return {"services": run("postconf", "-c", str(path), "-M"), "options": run("postconf", "-c", str(path), "-P")}
+
+
+def table(text):
+    path = directory({"t": text})
+    made = run("postmap", "-c", str(path), f"lmdb:{path}/t")
+    return {"made": made, "rows": run("postmap", "-c", str(path), "-s", f"lmdb:{path}/t")}
+
+
+def expansion(case):
+    values = "".join(f"{name} = {value}\n" for name, value in case["values"].items())
+    return run("postconf", "-c", str(directory({"main.cf": f"{values}virtual_mailbox_base = {case['text']}\n"})), "-xh", "virtual_mailbox_base")
+
+
+def known_words(words):
+    programs = [path.read_bytes() for path in (*Path("/usr/lib/postfix").rglob("*"), Path("/usr/sbin/sendmail")) if path.is_file()]
+    return {word: any(word.encode() + b"\0" in content for content in programs) for word in words}
+
+
+ANSWERS = {
+    "main_cf": main_cf,
+    "edited": edited,
+    "master_cf": master_cf,
+    "table": table,
+    "expansion": expansion,
+    "known_words": known_words,
+    "defaults": lambda _none: {
+        "plain": run("postconf", "-c", str(directory({})), "-d"),
+        "expanded": run("postconf", "-c", str(directory({})), "-dx"),
+        "types": run("postconf", "-m"),
+    },
+}
+asked = json.load(sys.stdin)
+json.dump({kind: [ANSWERS[kind](case) for case in cases] for kind, cases in asked.items()}, sys.stdout)

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One container per Debian release for the whole session; the tables of the unit ring are at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "unit/plugins/module_utils/_postfix"))
+IMAGES = {
+    "bookworm": os.environ.get("MAILCLUSTER_IMAGE_BOOKWORM", "localhost/mailcluster-lab:bookworm"),
+    "trixie": os.environ.get("MAILCLUSTER_IMAGE_TRIXIE", "localhost/mailcluster-lab:trixie"),
+}
+
+
+class Container:
+    """A container without a network, in which programs of a release are asked."""
+
+    def __init__(self, image: str) -> None:
+        # runc alone starts containers on hosts with a hybrid cgroup hierarchy.
+        runtime = ["--runtime", "runc"] if shutil.which("runc") else []
+        started = subprocess.run(
+            ["podman", *runtime, "run", "--detach", "--rm", "--network", "none", image, "sleep", "900"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.name = started.stdout.strip()
+
+    def ask(self, script: str, question: Any) -> Any:
+        """Run a Python file of this directory there: JSON goes in, JSON comes out."""
+        command = ["podman", "exec", "--interactive", self.name, "python3", "-c", (HERE / script).read_text(encoding="utf-8")]
+        asked = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
+        assert not asked.returncode, asked.stderr
+        return json.loads(asked.stdout)
+
+    def remove(self) -> None:
+        subprocess.run(["podman", "rm", "--force", "--time", "0", self.name], capture_output=True, check=False)
+
+
+@pytest.fixture(scope="session", params=sorted(IMAGES))
+def container(request: pytest.FixtureRequest) -> Iterator[Container]:
+    made = Container(IMAGES[request.param])
+    yield made
+    made.remove()
