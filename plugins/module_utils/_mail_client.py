@@ -48,9 +48,7 @@ def proxy_header(*, version: int, source: str, destination: str, source_port: in
 def stuffed(message: str) -> bytes:
     """The message as SMTP's DATA carries it (RFC 5321, section 4.5.2): CRLF line ends, dots doubled, the final dot."""
     lines = re.sub(r"\r\n|\r|\n", "\n", message).removesuffix("\n").split("\n")
-    return (
-        b"".join((b"." if line.startswith(".") else b"") + line.encode("utf-8", "surrogateescape") + b"\r\n" for line in lines) + b".\r\n"
-    )
+    return b"".join((b"." if line.startswith(".") else b"") + line.encode("utf-8", "surrogateescape") + b"\r\n" for line in lines) + b".\r\n"
 
 
 def plain_response(user: str, password: str) -> str:
@@ -99,9 +97,7 @@ def tls_context(request: Mapping[str, Any]) -> ssl.SSLContext:
 def connected(request: Mapping[str, Any]) -> socket.socket:
     """A socket that has said its PROXY header, if any; `source` chooses the client's own address."""
     source = request.get("source")
-    connection = socket.create_connection(
-        (request["address"], request["port"]), request.get("timeout", 15), (source, 0) if source else None
-    )
+    connection = socket.create_connection((request["address"], request["port"]), request.get("timeout", 15), (source, 0) if source else None)
     if proxy := request.get("proxy"):
         here, there = connection.getsockname(), connection.getpeername()
         connection.sendall(
@@ -342,9 +338,7 @@ def stage_replies(answer: Mapping[str, Any], stage: str) -> list[dict[str, Any]]
     word = STAGES[stage]
     words = {"EHLO": ("EHLO", "LHLO"), ".": (".", "DATA")}.get(word, (word,))
     return [
-        said
-        for said in answer["transcript"]
-        if (said["command"].split(" ")[0] in words if word else said["command"] == "") and said["code"] != 354
+        said for said in answer["transcript"] if (said["command"].split(" ")[0] in words if word else said["command"] == "") and said["code"] != 354
     ]
 
 

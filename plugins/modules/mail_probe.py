@@ -261,6 +261,7 @@ seconds:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ..module_utils._mail_client import converse, unmet
 
 CODES = {"type": "list", "elements": "int"}

@@ -43,9 +43,7 @@ def departures() -> list[tuple[Entrance, int, dict[str, Any], dict[str, Any]]]:
         ],
     )
     stored = received([post.message_id for post in letters], wait=30)
-    return [
-        (entrance, port, answer, stored[post.message_id]) for (entrance, port), answer, post in zip(DOORS, answers, letters, strict=True)
-    ]
+    return [(entrance, port, answer, stored[post.message_id]) for (entrance, port), answer, post in zip(DOORS, answers, letters, strict=True)]
 
 
 def test_accepted(departures: list[Any]) -> None:
@@ -63,9 +61,7 @@ def test_arrived(departures: list[Any]) -> None:
 def test_signed(site: Site, departures: list[Any]) -> None:
     """The foreign MX verifies both DKIM signatures, RSA and Ed25519, against DNS"""
     wanted = [{"algorithm": name, "domain": site.domain, "valid": True} for name in ("ed25519-sha256", "rsa-sha256")]
-    wrong = [
-        (str(entrance), port, stored["signatures"]) for entrance, port, _answer, stored in departures if stored["signatures"] != wanted
-    ]
+    wrong = [(str(entrance), port, stored["signatures"]) for entrance, port, _answer, stored in departures if stored["signatures"] != wanted]
     assert not wrong
 
 

@@ -21,9 +21,9 @@ def test_refused_by_every_mx(site: Site, name: str, danger: str) -> None:
     post = letter(SENDER, f"alice@{site.domain}", danger)
     addresses = [entrance.address for entrance in site.entrances] + [address for node in site.tier("mx") for address in node.addresses]
     answers = converse_all(STRANGER, [posting(post, address) for address in addresses])
-    assert {address: codes(answer, ".") for address, answer in zip(addresses, answers, strict=True)} == {
-        address: [554] for address in addresses
-    }, answers
+    assert {address: codes(answer, ".") for address, answer in zip(addresses, answers, strict=True)} == {address: [554] for address in addresses}, (
+        answers
+    )
 
 
 @DANGERS

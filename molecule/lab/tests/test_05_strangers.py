@@ -92,9 +92,7 @@ def test_forged_proxy_header(site: Site, everywhere: list[str]) -> None:
         for version in (1, 2)
     ]
     answers = converse_all(STRANGER, requests, seconds=120)
-    assert not [
-        (request["address"], request["port"], answer) for request, answer in zip(requests, answers, strict=True) if answer.get("received")
-    ]
+    assert not [(request["address"], request["port"], answer) for request, answer in zip(requests, answers, strict=True) if answer.get("received")]
 
 
 def test_proxy_header_is_garbage(site: Site) -> None:

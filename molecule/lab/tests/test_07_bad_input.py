@@ -46,13 +46,13 @@ def unknown_member(_variables: Inventory, groups: Inventory) -> None:
 
 
 CASES = {
-    "a missing valkey secret": (without("valkey_password"), ["valkey_password (east-filter1): "]),
-    "a missing rspamd secret": (without("rspamd_controller_password"), ["rspamd_controller_password (east-filter1): "]),
-    "a value that only the last tier needs": (region_without_vrid, ["mailcluster_regions (", "vrid"]),
-    "a misspelt variable": (misspelt_variable, ["mx_mian (east-mx1): ", "mx_main"]),
-    "a VIP outside its network": (vip_elsewhere, ["mailcluster_regions (", "10.99.1.10", "east"]),
-    "a domain listed twice": (domain_twice, ["mailcluster_domains (", "example.test", "twice"]),
-    "an unknown group member": (unknown_member, ["ghost1"]),
+    "a missing valkey secret": (without("valkey_password"), "valkey_password (east-filter1): is required by role valkey"),
+    "a missing rspamd secret": (without("rspamd_controller_password"), "rspamd_controller_password (east-filter1): is required by role rspamd"),
+    "a missing value of the last tier": (region_without_vrid, "mailcluster_regions (west): a region with VIPs needs a vrid"),
+    "a misspelt variable": (misspelt_variable, "mx_mian (east-mx1): is no variable of the collection; did you mean mx_main?"),
+    "a VIP outside its network": (vip_elsewhere, "mailcluster_regions (east): VIP 10.99.1.10 is outside the region's networks"),
+    "a domain listed twice": (domain_twice, "mailcluster_domains (site): example.test is listed twice"),
+    "an unknown group member": (unknown_member, "mailcluster_addresses (ghost1): is required by role cluster"),
 }
 
 
@@ -92,7 +92,7 @@ def test_refused(before: dict[str, str], case: str) -> None:
     spoil, told = CASES[case]
     done = ansible("ansible-playbook", "mailcluster.postfix.site", "-i", copied(spoil))
     said = done.stdout + done.stderr
-    assert (done.returncode != 0, [words for words in told if words not in said]) == (True, []), said
+    assert (done.returncode != 0, told in said) == (True, True), said
 
 
 def test_nothing_changed(site: Site, before: dict[str, str]) -> None:

@@ -61,9 +61,7 @@ def ask(port: int, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arguments", "header"),
     [
-        pytest.param(
-            {"version": 1, "source": "192.0.2.7", "destination": "192.0.2.8"}, b"PROXY TCP4 192.0.2.7 192.0.2.8 4711 25\r\n", id="v1 IPv4"
-        ),
+        pytest.param({"version": 1, "source": "192.0.2.7", "destination": "192.0.2.8"}, b"PROXY TCP4 192.0.2.7 192.0.2.8 4711 25\r\n", id="v1 IPv4"),
         pytest.param(
             {"version": 1, "source": "2001:db8::1", "destination": "2001:db8::2"},
             b"PROXY TCP6 2001:db8::1 2001:db8::2 4711 25\r\n",
