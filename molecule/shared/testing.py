@@ -78,6 +78,12 @@ class Site:
     def tier(self, name: str) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if name in node.tiers)
 
+    @property
+    def mx_addresses(self) -> list[str]:
+        """Where the world may bring mail: the entrances, and the MX nodes that serve port 25 themselves."""
+        direct = [node for node in self.tier("mx") if self.variables[node.name].get("mx_direct")]
+        return [entrance.address for entrance in self.entrances] + [address for node in direct for address in node.addresses]
+
 
 def site_of(inventory: Mapping[str, Any], path: Path) -> Site:
     """The site as `ansible-inventory --list` describes it. A site without VIPs is entered at the addresses of its nodes."""
@@ -103,7 +109,7 @@ def site_of(inventory: Mapping[str, Any], path: Path) -> Site:
         Entrance(label=label, region=region, family=6 if ":" in address else 4, address=address, server_name=name)
         for label, region, name, address in vips or alone
     )
-    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=hostvars, inventory=path, ca=CACHE / "ca.pem")
+    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=hostvars, inventory=path, ca=CACHE / "ca/ca.crt")
 
 
 @functools.cache

@@ -263,7 +263,10 @@ def _imap_search(client: imaplib.IMAP4, wanted: str) -> str:
 
 
 def raw_conversation(request: Mapping[str, Any], result: dict[str, Any]) -> None:
-    """Sends `send` as it is and keeps what comes back until the peer closes, 64 KiB, or `timeout` seconds of silence."""
+    """Sends `send` as it is and keeps what comes back until the peer closes, 64 KiB, or `timeout` seconds of silence.
+
+    "done" means that something came back, "closed" and "silent" that nothing did.
+    """
     connection = connected(request)
     received = b""
     try:
@@ -274,7 +277,7 @@ def raw_conversation(request: Mapping[str, Any], result: dict[str, Any]) -> None
         while len(received) < 65536:
             chunk = connection.recv(4096)
             if not chunk:
-                result["outcome"] = "closed"
+                result["outcome"] = "done" if received else "closed"
                 return
             received += chunk
     except TimeoutError:

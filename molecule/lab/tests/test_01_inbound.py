@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from client import converse_all
@@ -34,8 +35,8 @@ class Arrival:
     """Letters sent in at one entrance, and what the mailboxes hold of them, by the entrance they were read at."""
 
     letters: list[Letter]
-    answers: list[dict[str, object]]
-    read: list[tuple[Entrance, Letter, dict[str, object]]]
+    answers: list[dict[str, Any]]
+    read: list[tuple[Entrance, Letter, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ def unknown_member(_variables: Inventory, groups: Inventory) -> None:
 CASES = {
     "a missing valkey secret": (without("valkey_password"), "valkey_password (east-filter1): is required by role valkey"),
     "a missing rspamd secret": (without("rspamd_controller_password"), "rspamd_controller_password (east-filter1): is required by role rspamd"),
+    "a missing secret of the last tier": (without("certificates_ca_passphrase"), "certificates_ca_passphrase (east-edge1): "),
     "a missing value of the last tier": (region_without_vrid, "mailcluster_regions (west): a region with VIPs needs a vrid"),
     "a misspelt variable": (misspelt_variable, "mx_mian (east-mx1): is no variable of the collection; did you mean mx_main?"),
     "a VIP outside its network": (vip_elsewhere, "mailcluster_regions (east): VIP 10.99.1.10 is outside the region's networks"),

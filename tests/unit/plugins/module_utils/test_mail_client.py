@@ -197,6 +197,16 @@ def test_silence_is_a_timeout() -> None:
     assert answer["outcome"] == "timeout"
 
 
+@pytest.mark.parametrize(
+    ("script", "hang", "outcome"),
+    [(("554 no",), False, "done"), (("554 no",), True, "done"), ((), False, "closed"), ((), True, "silent")],
+    ids=["answer and close", "answer and wait", "close", "silence"],
+)
+def test_raw_conversation_tells_an_answer_from_none(script: tuple[str, ...], hang: bool, outcome: str) -> None:
+    with server(*script, hang=hang) as (port, _heard):
+        assert ask(port, protocol="raw", timeout=0.5)["outcome"] == outcome
+
+
 def test_refused_connection_is_an_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
