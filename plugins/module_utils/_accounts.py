@@ -292,7 +292,11 @@ def user_rows(known: Directory, site: Site, *, node: str = "") -> list[str]:
         home: f"proxy=y host={door_address(address)} port={site.imap_port} userdb_tempfail=y" if node and home != node else ""
         for home, address in site.homes.items()
     }
-    return [f"{address}:{account.hash}::::::{proxied[account.home]}" for address, account in known.accounts.items()]
+    # Dovecot looks an address up with its quotes escaped, and reads the file as it is.
+    return [
+        "{}:{}::::::{}".format(address.replace("'", "\\'"), account.hash, proxied[account.home])
+        for address, account in known.accounts.items()
+    ]
 
 
 def tables(

@@ -156,6 +156,12 @@ def test_a_login_is_proxied_to_its_home_by_mailbox_nodes_only(tiers: list[str], 
     assert table.content.splitlines() == [f"alice@example.test:{HASH}::::::", bob]
 
 
+def test_a_quote_in_an_address_is_written_as_dovecot_looks_it_up() -> None:
+    accounts = f"o'neil@example.test:east1:{HASH}"
+    table = published(known(accounts), tiers=["mailbox"])[core.DOVECOT_USERS]
+    assert table.content == f"o\\'neil@example.test:{HASH}::::::\n"
+
+
 def test_the_users_of_a_node_do_not_depend_on_the_tier_that_publishes_them() -> None:
     both = ["submission", "mailbox"]
     assert (
