@@ -31,6 +31,8 @@ WORKERS = 2 * (os.cpu_count() or 1)
 def create(steps: Steps, site: Site) -> None:
     """Bring the lab of `site` up; what is already right stays."""
     host.require()
+    if (other := site_of_present()) not in (None, site.name):
+        print(f"==> The lab of the site {other} makes room: there is one lab at a time", flush=True)
     with steps.step(f"Prepare keys, accounts and zones of the site {site.name}"):
         world.make_keys(site)
         world.make_accounts(site)
@@ -113,6 +115,8 @@ def _run_arguments(site: Site, node: Node) -> list[str]:
 def _make_networks(site: Site) -> None:
     listed = json.loads(host.podman("network", "ls", "--format=json", f"--filter=label={LABEL}") or "[]")
     present = {network["name"]: {subnet["subnet"] for subnet in network["subnets"]} for network in listed}
+    for other in present.keys() - {PREFIX + name for name in site.networks}:
+        host.podman("network", "rm", other)
     for name, prefixes in site.networks.items():
         network = PREFIX + name
         if present.get(network) == set(prefixes):

@@ -55,6 +55,7 @@ class Image:
             "mmdebstrap",
             "--variant=minbase",
             "--aptopt=APT::Install-Recommends false",
+            "--dpkgopt=force-unsafe-io",
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
             f"--include={','.join(sorted({*BASE_PACKAGES, *self.packages}))}",

@@ -21,7 +21,7 @@ import dns.rdatatype
 import dns.zone
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
+from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from host import STATE
 from inventory import Site
 from steps import LabError, run
@@ -184,7 +184,7 @@ def _signing_key() -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _dnskey(key: ec.EllipticCurvePrivateKey) -> dns.dnssec.DNSKEY:
+def _dnskey(key: ec.EllipticCurvePrivateKey) -> DNSKEY:
     return dns.dnssec.make_dnskey(key.public_key(), dns.dnssectypes.Algorithm.ECDSAP256SHA256, flags=257)
 
 
