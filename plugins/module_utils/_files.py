@@ -25,9 +25,7 @@ def read(path: Path) -> str | None:
         return None
 
 
-def write(
-    path: Path, text: str, *, mode: int = 0o644, age: float = 0.0, owner: tuple[int, int] | None = None
-) -> None:
+def write(path: Path, text: str, *, mode: int = 0o644, age: float = 0.0, owner: tuple[int, int] | None = None) -> None:
     """Replace ``path`` atomically; ``age`` sets its time back by so many seconds, ``owner`` is uid and gid."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=aside_prefix(path.name))

@@ -291,7 +291,9 @@ def _write_generation(directory: Path, wanted: Generation, *, compile_tables: bo
             report.warnings += [line for line in said if line not in report.warnings]
 
 
-def apply(paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, made: Generation | None, keep: int, probe: bool, report: Report) -> None:
+def apply(
+    paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, made: Generation | None, keep: int, probe: bool, report: Report
+) -> None:
     """Carry out the plan. Killed anywhere, the next run finds what is left to do."""
     _prepare(paths, wanted, steps)
     for entry in steps.data:

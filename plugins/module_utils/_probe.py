@@ -55,7 +55,7 @@ class Target:
         return self.proxy or self.path is not None
 
 
-class _Failure(Exception):
+class _ServiceError(Exception):
     """The listener does not serve."""
 
 
@@ -113,7 +113,7 @@ def _judge(target: Target, alive: Callable[[str], bool], timeout: float) -> tupl
         except TimeoutError:
             _one(target, _UNKNOWN, alive, timeout)
             return "", f"{target.place}: answers a stranger only after {timeout:.0f} s (is there a resolver?)"
-    except (OSError, _Failure) as error:
+    except (OSError, _ServiceError) as error:
         return f"{target.place}: {_reason(error)}", ""
     return "", ""
 
@@ -164,9 +164,9 @@ def _still_open(connection: socket.socket, timeout: float) -> None:
     except TimeoutError:
         return
     if not greeting:
-        raise _Failure("accepts and hangs up at once")
+        raise _ServiceError("accepts and hangs up at once")
     if not greeting.startswith(b"220"):
-        raise _Failure(f"greets with {greeting.decode(errors='replace').strip()!r}")
+        raise _ServiceError(f"greets with {greeting.decode(errors='replace').strip()!r}")
 
 
 def _converse(connection: socket.socket, target: Target, alive: Callable[[str], bool], *, stranger: bool, deadline: float) -> None:
@@ -178,11 +178,11 @@ def _converse(connection: socket.socket, target: Target, alive: Callable[[str], 
         code = _judged(command, reply)
         if command.startswith("EHLO"):
             if code != 250:
-                raise _Failure(f"{command} is answered {reply[-1]!r}")
+                raise _ServiceError(f"{command} is answered {reply[-1]!r}")
             if target.starttls and not target.wrapped and not any(line[4:] == "STARTTLS" for line in reply):
-                raise _Failure("STARTTLS is not offered: the certificate cannot be used")
+                raise _ServiceError("STARTTLS is not offered: the certificate cannot be used")
         if command.startswith("RCPT") and stranger and code < 300:
-            raise _Failure("an open relay: a stranger's recipient in a foreign domain is accepted")
+            raise _ServiceError("an open relay: a stranger's recipient in a foreign domain is accepted")
 
 
 def _replies(connection: socket.socket, alive: Callable[[], bool], deadline: float) -> Iterator[list[str]]:
@@ -204,7 +204,7 @@ def _replies(connection: socket.socket, alive: Callable[[], bool], deadline: flo
             received = connection.recv(4096)
         except TimeoutError:
             if not alive():
-                raise _Failure("no daemon answers: it died") from None
+                raise _ServiceError("no daemon answers: it died") from None
             continue
         if not received:
             return
@@ -214,8 +214,8 @@ def _replies(connection: socket.socket, alive: Callable[[], bool], deadline: flo
 def _judged(what: str, reply: Sequence[str]) -> int:
     """Return the code; a service that refuses is healthy, one that breaks down is not."""
     if not reply:
-        raise _Failure(f"hangs up instead of answering {what}")
+        raise _ServiceError(f"hangs up instead of answering {what}")
     code = int(reply[-1][:3]) if reply[-1][:3].isdigit() else 0
     if not code or code == 421 or reply[-1].startswith("451 4.3.5"):
-        raise _Failure(f"{what} is answered {reply[-1]!r}")
+        raise _ServiceError(f"{what} is answered {reply[-1]!r}")
     return code

@@ -286,9 +286,7 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
         _instance.validate(paths, made, wanted.data, before=before, check_mode=module.check_mode, report=report)
     if not module.check_mode and (steps.changed or steps.prove):
         with _files.locked(paths.lock):
-            _instance.apply(
-                paths, before, wanted, steps, made=made, keep=module.params["keep"], probe=module.params["probe"], report=report
-            )
+            _instance.apply(paths, before, wanted, steps, made=made, keep=module.params["keep"], probe=module.params["probe"], report=report)
     for warning in [*report.warnings, *report.unvalidated]:
         module.warn(warning)
     shared, _, local = wanted.target.partition("-")

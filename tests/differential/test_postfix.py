@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import postfix_cases as cases
@@ -25,7 +25,10 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "edited": {
         # postconf -e of 3.7 appends to a last line without a newline.
-        name: {"text": text if text.endswith("\n") else text + "\n", "changes": {key: None if value is None else main_cf.value_text(value) for key, value in changes.items()}}
+        name: {
+            "text": text if text.endswith("\n") else text + "\n",
+            "changes": {key: None if value is None else main_cf.value_text(value) for key, value in changes.items()},
+        }
         for name, (text, changes, _after) in cases.MAIN_EDITS.items()
     },
     "master_cf": {
@@ -49,10 +52,10 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.fixture(scope="session")
-def postfix(container: Container) -> Iterator[dict[str, dict[str, Any]]]:
+def postfix(container: Container) -> dict[str, dict[str, Any]]:
     """All answers of one release, asked in one go: ``postfix[kind][case]``."""
     answers = container.ask("ask_postfix.py", {kind: list(asked.values()) for kind, asked in QUESTIONS.items()})
-    yield {kind: dict(zip(asked, answers[kind], strict=True)) for kind, asked in QUESTIONS.items()}
+    return {kind: dict(zip(asked, answers[kind], strict=True)) for kind, asked in QUESTIONS.items()}
 
 
 def one_blank(text: str) -> str:

@@ -83,8 +83,7 @@ def digests(files: Mapping[str, str]) -> tuple[str, str]:
     """Compute the shared and the local digest from files, however they came to be."""
     shared, _, local = files.get(main_cf.FILE, "").partition(LOCAL)
     uncovered = sorted(
-        main_cf.render({entry.name: entry.value})
-        for entry in main_cf.parse(re.sub(rf"^{re.escape(OVERRIDDEN)}", "", shared, flags=re.MULTILINE))
+        main_cf.render({entry.name: entry.value}) for entry in main_cf.parse(re.sub(rf"^{re.escape(OVERRIDDEN)}", "", shared, flags=re.MULTILINE))
     )
     rest = {name: text for name, text in files.items() if name != main_cf.FILE}
     return _digest({**rest, main_cf.FILE: "".join(uncovered)}), _digest({main_cf.FILE: local})
@@ -139,9 +138,7 @@ def listeners(services: Iterable[Service]) -> list[Listener]:
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Name the parameters, services and tables that differ."""
     before, after = (main_cf.parameters(files.get(main_cf.FILE, "")) for files in (old, new))
-    ran, runs = (
-        {entry.key: replace(entry, line=0) for entry in master_cf.parse(files.get(master_cf.FILE, ""))} for files in (old, new)
-    )
+    ran, runs = ({entry.key: replace(entry, line=0) for entry in master_cf.parse(files.get(master_cf.FILE, ""))} for files in (old, new))
     return [
         *(name for name in sorted({*before, *after}) if before.get(name) != after.get(name)),
         *("/".join(key) for key in sorted({*ran, *runs}) if ran.get(key) != runs.get(key)),
@@ -157,9 +154,7 @@ def restart_reasons(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]
     """Say why a reload does not suffice to get from files ``old`` to files ``new``; empty when it does."""
     before, after = (main_cf.parameters(files.get(main_cf.FILE, "")) for files in (old, new))
     reasons = [f"{name} changed" for name in _ONCE if before.get(name) != after.get(name)]
-    gone, come = (
-        {(entry.host, entry.port) for entry in listeners(master_cf.parse(files.get(master_cf.FILE, "")))} for files in (old, new)
-    )
+    gone, come = ({(entry.host, entry.port) for entry in listeners(master_cf.parse(files.get(master_cf.FILE, "")))} for files in (old, new))
     # master(8) opens new listeners before it closes old ones.
     reasons += [f"port {port} moves to another address" for _host, port in sorted(come - gone) if port in {port for _host, port in gone - come}]
     return reasons

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -94,6 +93,6 @@ def balanced(text: str) -> bool:
     return depth == 0
 
 
-def never(value: object, *, file: str, subject: str) -> NoReturn:
-    """Refuse a value of a type that has no spelling in Postfix."""
-    raise ConfigError(f"a value cannot be {type(value).__name__}: {value!r}", file=file, subject=subject)
+def unspellable(value: object, *, file: str, subject: str) -> ConfigError:
+    """The error of a value whose type has no spelling in Postfix."""
+    return ConfigError(f"a value cannot be {type(value).__name__}: {value!r}", file=file, subject=subject)

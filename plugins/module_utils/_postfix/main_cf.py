@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .lines import ConfigError, balanced, clean, logical_lines, never
+from .lines import ConfigError, balanced, clean, logical_lines, unspellable
 
 FILE = "main.cf"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\[\]/-]*\Z")
@@ -54,7 +54,7 @@ def scalar(value: Any, *, file: str = FILE, subject: str = "") -> str:
         return str(value)
     if isinstance(value, str):
         return clean(value, file=file, subject=subject)
-    never(value, file=file, subject=subject)
+    raise unspellable(value, file=file, subject=subject)
 
 
 def items(value: list[Any] | tuple[Any, ...], *, file: str = FILE, subject: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .lines import ConfigError, balanced, clean, logical_lines, never, split_groups
+from .lines import ConfigError, balanced, clean, logical_lines, split_groups, unspellable
 from .main_cf import scalar
 
 FILE = "master.cf"
@@ -159,10 +159,13 @@ def service(source: Mapping[str, Any]) -> Service:
         options = tuple((name, _override(value, subject=f"{subject}: {name}")) for name, value in args.items() if value is not None)
         arguments: tuple[str, ...] = ()
     elif isinstance(args, (list, tuple)):
-        words = [clean(word, file=FILE, subject=subject) if isinstance(word, str) else never(word, file=FILE, subject=subject) for word in args]
+        for word in args:
+            if not isinstance(word, str):
+                raise unspellable(word, file=FILE, subject=subject)
+        words = [clean(word, file=FILE, subject=subject) for word in args]
         options, arguments = _arguments(split_groups(" ".join(words)), line=0, subject=subject)
     else:
-        never(args, file=FILE, subject=subject)
+        raise unspellable(args, file=FILE, subject=subject)
     kind = field("type", "")
     return _checked(
         Service(

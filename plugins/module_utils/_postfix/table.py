@@ -39,10 +39,11 @@ def parse(text: str, *, file: str = "") -> list[tuple[str, str]]:
     for line in logical_lines(text, file=file):
         end = _key_end(line.text)
         if end < 0:
-            raise ConfigError(f"unbalanced '\"' in {line.text!r}", file=file, line=line.start)
+            raise ConfigError("a key has an open '\"'", file=file, line=line.start)
         key, value = line.text[:end], line.text[end:].strip()
         if not value:
-            raise ConfigError(f"a row is a key, blanks and a value, not {line.text!r}", file=file, line=line.start)
+            # Without the row, which may be a credential.
+            raise ConfigError("a row is a key, blanks and a value", file=file, line=line.start)
         rows.append((key, value))
     return rows
 
@@ -53,7 +54,7 @@ def render(rows: Iterable[tuple[str, str]], *, file: str = "") -> str:
     for key, value in rows:
         name, result = clean(key, file=file, subject=key), clean(value, file=file, subject=key)
         if not name or not result:
-            raise ConfigError(f"a row is a key and a value, not {name!r} and {result!r}", file=file, subject=name)
+            raise ConfigError("a row is a key and a value", file=file, subject=name)
         if name.startswith("#"):
             raise ConfigError("a key starts with '#', which makes it a comment", file=file, subject=name)
         if _key_end(name) != len(name):

@@ -126,7 +126,9 @@ _WORD_RESTRICTIONS = _set(
     """
 )
 _RELAY_STOPS = _set("reject_unauth_destination defer_unauth_destination reject defer defer_if_permit check_relay_domains")
-RESTRICTION_LISTS = tuple(f"smtpd_{stage}_restrictions" for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn"))
+RESTRICTION_LISTS = tuple(
+    f"smtpd_{stage}_restrictions" for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
+)
 _MILTER_LISTS = ("smtpd_milters", "non_smtpd_milters")
 _MILTER_OPTIONS = ("connect_timeout", "command_timeout", "content_timeout", "default_action", "protocol")
 _TRANSPORTS = _set(
@@ -469,9 +471,7 @@ class _Checker:
             if entry.command == "postscreen":
                 behind = entry.option("smtpd_service_name", self.main.values.get("smtpd_service_name", "smtpd"))
                 if (behind, "pass") not in by_key:
-                    yield ConfigError(
-                        f"hands over to {behind}/pass, which is missing", file=master_cf.FILE, line=entry.line, subject=entry.subject
-                    )
+                    yield ConfigError(f"hands over to {behind}/pass, which is missing", file=master_cf.FILE, line=entry.line, subject=entry.subject)
 
     def _ports(self) -> Iterator[ConfigError]:
         taken: list[Listener] = []

@@ -240,7 +240,7 @@ def test_a_directory_of_somebody_else_is_not_replaced(node: Node) -> None:
 
 
 def test_another_queue_directory_is_refused(node: Node) -> None:
-    with pytest.raises(ConfigError, match="main.cf: queue_directory: must be"):
+    with pytest.raises(ConfigError, match=r"main\.cf: queue_directory: must be"):
         node.call(main=main(queue_directory="/var/spool/postfix"))
 
 

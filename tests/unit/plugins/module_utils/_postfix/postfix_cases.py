@@ -141,8 +141,8 @@ TABLE_TEXTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 }
 # name of the case: source, what our error says; postmap warns of each and drops the row
 TABLE_ERRORS: dict[str, tuple[str, str]] = {
-    "a key alone": ("a\n", "t, line 1: a row is a key, blanks and a value, not 'a'"),
-    "an open quote": ('x y\n"a b c\n', "t, line 2: unbalanced '\"'"),
+    "a key alone": ("a\n", "t, line 1: a row is a key, blanks and a value"),
+    "an open quote": ('x y\n"a b c\n', "t, line 2: a key has an open '\"'"),
 }
 
 # name of the case: text, its expansion under EXPAND_VALUES
