@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ansible_collections.mailcluster.postfix.plugins.filter.daemon_config import ucl
@@ -31,10 +32,26 @@ def _key_path(key: Mapping[str, str]) -> str:
     return f"dkim/{key['domain']}.{key['selector']}.key"
 
 
+# PKCS #8 of an Ed25519 key is this and the 32 octets of its seed (RFC 8410).
+_ED25519 = bytes.fromhex("302e020100300506032b657004220420")
+
+
+def _native_key(pem: str) -> str:
+    """Return a key as rspamd reads it: PEM for RSA, the bare seed in base64 for Ed25519."""
+    lines = [line.strip() for line in pem.strip().splitlines()]
+    try:
+        der = base64.b64decode("".join(line for line in lines if not line.startswith("-----")), validate=True)
+    except ValueError:
+        der = b""
+    if der.startswith(_ED25519) and len(der) == len(_ED25519) + 32:
+        return base64.b64encode(der.removeprefix(_ED25519)).decode()
+    return "\n".join(lines)
+
+
 def rspamd_key_files(keys: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Return the file of each DKIM key, for the module file_set."""
     return [
-        {"path": _key_path(key), "secret": key["key"].rstrip("\n") + "\n", "group": "_rspamd", "mode": "0440"}
+        {"path": _key_path(key), "secret": _native_key(key["key"]) + "\n", "group": "_rspamd", "mode": "0440"}
         for key in keys
     ]
 
