@@ -1,0 +1,27 @@
+# The lab and the tests. Everything they make is in .cache/ or carries the name mailcluster-lab.
+PYTHON ?= python3
+SITE ?= lab
+VENV := .cache/venv/bin/python
+export PYTHONDONTWRITEBYTECODE := 1 PYTHONUNBUFFERED := 1
+
+.PHONY: help setup images demo demo-down check test
+help:
+	@echo 'make demo       a mail cluster of containers, provisioned and proven by real traffic (SITE=lab or single)'
+	@echo 'make demo-down  remove it'
+	@echo 'make check      what needs no container: lint, sanity, unit tests, contracts'
+	@echo 'make test       everything: check, the differential ring, and every scenario (it replaces a running demo)'
+	@echo 'make setup      only install what these need: Debian packages, .cache/venv'
+	@echo 'make images     only build the images'
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { apt-get -q update && apt-get -qy install --no-install-recommends python3 python3-venv; }
+	@$(PYTHON) molecule/shared/setup.py
+
+images demo: setup
+	@$(VENV) molecule/shared/lab.py $@ --site $(SITE)
+
+demo-down:
+	@$(VENV) molecule/shared/lab.py destroy
+
+check test: setup
+	@$(VENV) molecule/shared/rings.py $@
