@@ -35,9 +35,9 @@ def demo(steps: Steps, site: Site) -> None:
     """Provision the site and prove by real traffic that it is one mail platform."""
     start = time.monotonic()
     create(steps, site)
-    provision = [BIN / "ansible-playbook", "mailcluster.postfix.site", "-i", f"inventories/{site.name}"]
+    provision: list[str | Path] = [BIN / "ansible-playbook", "mailcluster.postfix.site", "-i", f"inventories/{site.name}"]
     steps.shown("Provision the cluster: ansible-playbook mailcluster.postfix.site", provision, env=ENVIRONMENT)
-    tests = [BIN / "pytest", "-q", "--no-header", f"molecule/{site.name}/tests"]
+    tests: list[str | Path] = [BIN / "pytest", "-q", "--no-header", f"molecule/{site.name}/tests"]
     steps.shown("Prove it by real traffic", tests, env=ENVIRONMENT | {"MAILCLUSTER_INVENTORY": f"inventories/{site.name}"})
     print(f"\n{steps.table()}\n\n{farewell(site)}\n\nThe demo took {time.monotonic() - start:.0f} s.")
 

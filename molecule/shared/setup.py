@@ -60,7 +60,7 @@ def make_environment(steps: Steps) -> None:
     if stamp.exists() and stamp.read_text(encoding="ascii") == digest:
         return
     steps.logged("Make the virtual environment", [sys.executable, "-m", "venv", "--clear", VENV])
-    install = [VENV / "bin" / "pip", "install", "--disable-pip-version-check", "--no-input", "--no-deps", "--requirement", pins]
+    install: list[str | Path] = [VENV / "bin" / "pip", "install", "--disable-pip-version-check", "--no-input", "--no-deps", "--requirement", pins]
     steps.logged("Install Ansible and the tools", install)
     stamp.write_text(digest, encoding="ascii")
 

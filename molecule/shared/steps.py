@@ -74,13 +74,13 @@ class Steps:
             self.seconds[title] = time.monotonic() - start
             print(f"    {title}: {outcome} in {self.seconds[title]:.1f} s", flush=True)
 
-    def logged(self, title: str, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
+    def logged(self, title: str, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
         """Run a talkative command with its output in a log; the log's end is shown when it fails."""
         LOGS.mkdir(parents=True, exist_ok=True)
         log = LOGS / f"{''.join(c if c.isalnum() else '-' for c in title.lower())}.log"
         with self.step(title):
             with log.open("w", encoding="utf-8") as output:
-                code = _call(command, env, output.fileno())
+                code = _call(command, env, output.fileno(), cwd)
             if code:
                 print("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]))
                 raise LabError(f"{title}: exit {code}; all of it in {log.relative_to(ROOT)}")

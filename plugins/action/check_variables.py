@@ -32,7 +32,7 @@ def specification(role: str, entry: str = "check") -> Spec:
     if not path.is_file():
         return {}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    entries = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)["argument_specs"]  # noqa: S506 - a safe loader
+    entries = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)["argument_specs"]
     options: Spec = entries.get(entry, entries.get("main", {})).get("options", {})
     return options
 

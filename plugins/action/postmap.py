@@ -24,7 +24,7 @@ MODULE = "mailcluster.postfix.postmap"
 INLINE = 65536
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Ask the node for digests, then send what it lacks; one module call when nothing differs."""
 
     _supports_check_mode = True

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def _expiry(certificate: x509.Certificate) -> datetime:
     # cryptography before 42 has the naive attribute only.
     if hasattr(certificate, "not_valid_after_utc"):
         return certificate.not_valid_after_utc
-    return certificate.not_valid_after.replace(tzinfo=timezone.utc)
+    return certificate.not_valid_after.replace(tzinfo=UTC)
 
 
 def _names(certificate: x509.Certificate) -> set[str]:
@@ -55,7 +55,7 @@ def _reasons(certificate: Path, key: Path, issuer: Path | None, names: Iterable[
         return [f"{certificate}: {error}"]
     leaf = chain[0]
     reasons: list[str] = []
-    left = _expiry(leaf) - datetime.now(timezone.utc)
+    left = _expiry(leaf) - datetime.now(UTC)
     if left < timedelta(days=0):
         reasons.append(f"{certificate} expired on {_expiry(leaf):%Y-%m-%d}")
     elif left < timedelta(days=days):

@@ -123,7 +123,7 @@ def nodes(
         for variable in ("mailcluster_addresses", "mx_direct"):
             try:
                 values[variable] = hostvars[name].get(variable)
-            except Exception as error:  # noqa: BLE001 - whatever a template of the inventory raises
+            except Exception as error:
                 errors.append(Error(variable, name, f"cannot be evaluated: {error}"))
         addresses = values.get("mailcluster_addresses") or []
         if isinstance(addresses, str) or not isinstance(addresses, Sequence):

@@ -17,9 +17,11 @@ _ESSENTIALS = (
     "ct state invalid drop",
     'iifname "lo" accept',
     "icmp type { destination-unreachable, echo-request, parameter-problem, time-exceeded } accept",
-    "icmpv6 type { destination-unreachable, echo-request, packet-too-big, parameter-problem, time-exceeded, "
-    "nd-neighbor-advert, nd-neighbor-solicit, nd-router-advert, nd-redirect, "
-    "mld-listener-query, mld-listener-done, mld-listener-reduction, mld-listener-report, mld2-listener-report } accept",
+    (
+        "icmpv6 type { destination-unreachable, echo-request, packet-too-big, parameter-problem, time-exceeded, "
+        "nd-neighbor-advert, nd-neighbor-solicit, nd-router-advert, nd-redirect, "
+        "mld-listener-query, mld-listener-done, mld-listener-reduction, mld-listener-report, mld2-listener-report } accept"
+    ),
     # DHCPv6 answers a multicast from a unicast address, which the kernel does not take for a reply (RFC 8415 section 7.2).
     "ip6 saddr fe80::/10 udp dport 546 accept",
 )

@@ -91,7 +91,7 @@ EXAMPLES = r"""
         group: _rspamd
         mode: "0640"
     owned: [override.d/*.conf, override.d/*.inc]
-    validate: rspamadm --var=CONFDIR=%s --var=LOCAL_CONFDIR=%s configtest -s -c %s/rspamd.conf
+    validate: rspamadm --var=CONFDIR=%s --var=LOCAL_CONFDIR=%s --var=DBDIR=%s configtest -s -c %s/rspamd.conf
     unit: rspamd.service
   notify: Reload rspamd
 """

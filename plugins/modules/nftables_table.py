@@ -52,9 +52,9 @@ loaded:
   type: bool
 """
 
-import os  # noqa: E402
+import os
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
 # sh -c SCRIPT NAME PATH: what the kernel would list after the file was loaded.
 _REHEARSAL = 'nft -f "$1" && nft -s list table inet "$0"'

@@ -12,7 +12,7 @@ in maintenance is a drain of the service.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -66,9 +66,14 @@ class Listen:
             )
         if not value.get("name"):
             raise _cluster.ClusterError("haproxy_listens: an entry without a name")
-        lists = {key: tuple(item) for key, item in value.items() if not isinstance(item, str)}
-        words = {key: item for key, item in value.items() if isinstance(item, str)}
-        return replace(cls(value["name"]), **words, **lists)
+        return cls(
+            name=str(value["name"]),
+            defaults=str(value.get("defaults", cls.defaults)),
+            mode=str(value.get("mode", cls.mode)),
+            binds=tuple(value.get("binds", ())),
+            lines=tuple(value.get("lines", ())),
+            servers=tuple(value.get("servers", ())),
+        )
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,11 @@ def _to_peers(door: _cluster.Door, port: Mapping[str, Any]) -> Listen:
         binds=_binds(door),
         lines=(
             *_idle(door.service),
-            *(("option tcplog",) if door.kind == "public" else ()),
             f"option httpchk GET /{door.service}",
             "http-check disable-on-404",
+            # Not at the edge: a client whose connection was still being made when its server was marked down
+            # would hang for good (seen with 3.0.11). Our daemons give up by themselves.
+            *(("default-server on-marked-down shutdown-sessions",) if door.kind == "local" else ()),
         ),
         servers=tuple(
             " ".join(
@@ -253,7 +260,7 @@ def _default_server_for_peers(settings: Settings) -> str:
     return (
         f"default-server {_MUTUAL_TLS} check check-ssl port {settings.health_port}"
         f" inter {settings.check_interval} fastinter 300ms fall 2 rise 2"
-        " observe layer4 error-limit 1 on-error sudden-death on-marked-down shutdown-sessions"
+        " observe layer4 error-limit 1 on-error fastinter tcp-ut 5s"
     )
 
 
@@ -263,7 +270,6 @@ def _fixed_sections(settings: Settings) -> list[str]:
             "global",
             (
                 "log /dev/log local0",
-                "log /dev/log local1 notice",
                 "chroot /var/lib/haproxy",
                 "user haproxy",
                 "group haproxy",
@@ -280,6 +286,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
             "defaults base",
             (
                 "log global",
+                "option tcplog",
                 "option dontlognull",
                 "option dontlog-normal",
                 f"timeout connect {settings.connect_timeout}",
@@ -296,6 +303,12 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "retries 3",
                 "option redispatch 1",
                 "option allbackups",
+                "option abortonclose",
+                # Sessions of a host that is gone end after 5 seconds.
+                "option srvtcpka",
+                "srvtcpka-idle 2s",
+                "srvtcpka-intvl 1s",
+                "srvtcpka-cnt 3",
                 _default_server_for_peers(settings),
             ),
         ),

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rings of tests. `make check` runs those that need no container, `make test` all of them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import containers
+from host import STATE
+from inventory import load
+from lab import BIN, ENVIRONMENT, create
+from steps import CACHE, LOGS, ROOT, LabError, Steps, run
+
+SCENARIOS = ("lab", "single")
+# ansible-test refuses a checkout outside ansible_collections, and a symlink too.
+SANITY = CACHE / "sanity" / "ansible_collections" / "mailcluster" / "postfix"
+SANITY_TESTS = ("compile", "import", "validate-modules", "runtime-metadata", "no-smart-quotes", "line-endings", "symlinks")
+
+
+def lint(steps: Steps) -> None:
+    """Style of Python and of Ansible content."""
+    steps.logged("Lint Python", [BIN / "ruff", "check", "."])
+    steps.logged("Check types", [BIN / "mypy", "plugins", "molecule/shared"])
+    steps.logged("Lint Ansible", [BIN / "ansible-lint", "--offline", "--profile", "production", "-c", ".config/ansible-lint.yml"], env=ENVIRONMENT)
+
+
+def sanity(steps: Steps) -> None:
+    """ansible-test sanity, in a copy of the tracked files."""
+    shutil.rmtree(SANITY, ignore_errors=True)
+    SANITY.mkdir(parents=True)
+    for name in run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"]).splitlines():
+        source, target = ROOT / name, SANITY / name
+        if source.is_file() and not source.is_symlink():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    # Without a repository of its own, the copy counts as ignored by the checkout around it.
+    run(["git", "-C", SANITY, "init", "-q"])
+    run(["git", "-C", SANITY, "add", "-A"])
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    chosen = [word for test in SANITY_TESTS for word in ("--test", test)]
+    command: list[str | Path] = [BIN / "ansible-test", "sanity", "--python", version, "--color", "no", *chosen]
+    steps.logged("Sanity of the collection", command, cwd=SANITY)
+
+
+def unit(steps: Steps) -> None:
+    """Tables and contracts."""
+    steps.shown("Unit tests and contracts", [BIN / "pytest", "-q", "tests/unit"], env=ENVIRONMENT)
+
+
+def differential(steps: Steps) -> None:
+    """The tables again, judged by the real programs of both releases."""
+    steps.shown("Differential tests", [BIN / "pytest", "-q", "tests/differential"], env=ENVIRONMENT)
+
+
+def scenario(steps: Steps, name: str) -> None:
+    """Provision a fresh site, see the second run change nothing, prove it by real traffic."""
+    site = load(name)
+    inventory = f"inventories/{name}"
+    provision: list[str | Path] = [BIN / "ansible-playbook", "mailcluster.postfix.site", "-i", inventory]
+    containers.destroy(steps)
+    create(steps, site)
+    steps.logged(f"Provision {name}", provision, env=ENVIRONMENT)
+    again = f"Provision {name} again"
+    steps.logged(again, provision, env=ENVIRONMENT)
+    recap = (LOGS / f"{again.lower().replace(' ', '-')}.log").read_text(encoding="utf-8")
+    changed = [line for line in recap.splitlines() if re.search(r"changed=[1-9]", line)]
+    if changed:
+        raise LabError(f"{again}: the second run changed something: {'; '.join(changed)}")
+    proofs: list[str | Path] = [BIN / "pytest", "-q", "--no-header", f"molecule/{name}/tests"]
+    steps.shown(f"Prove {name} by real traffic", proofs, env=ENVIRONMENT | {"MAILCLUSTER_INVENTORY": inventory})
+    containers.destroy(steps)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["check", "test"])
+    options = parser.parse_args(arguments)
+    os.environ.update(ENVIRONMENT)
+    STATE.mkdir(parents=True, exist_ok=True)
+    rings: list[Callable[[Steps], None]] = [lint, sanity, unit]
+    if options.command == "test":
+        rings += [differential, *((lambda steps, name=name: scenario(steps, name)) for name in SCENARIOS)]
+    steps = Steps()
+    try:
+        for ring in rings:
+            with steps.counted():
+                ring(steps)
+    except KeyboardInterrupt:
+        print("\ninterrupted; make demo-down removes what runs", file=sys.stderr)
+        return 130
+    print(f"\n{steps.table()}\n")
+    print(f"{len(rings) - len(steps.failures)} passed, {len(steps.failures)} failed")
+    return 1 if steps.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
