@@ -88,11 +88,7 @@ def _address_errors(host: str, value: object) -> list[str]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         return [f"mailcluster_addresses of {host}: a list [IPv4, IPv6] is required"]
     addresses = [parse_address(str(item)) for item in value]
-    errors = [
-        f"mailcluster_addresses of {host}: {item!s} is not an IP address"
-        for item, address in zip(value, addresses, strict=True)
-        if address is None
-    ]
+    errors = [f"mailcluster_addresses of {host}: {item!s} is not an IP address" for item, address in zip(value, addresses, strict=True) if address is None]
     if not errors and not isinstance(addresses[0], IPv4Address):
         errors.append(f"mailcluster_addresses of {host}: {value[0]!s} comes first but is no IPv4 address")
     return errors
@@ -201,15 +197,7 @@ def doors(
                 if port.get("public") and "edge" in tiers and tier_members
                 else []
             ),
-            *(
-                [Door("peer", f"{service}-in", service, me.addresses, int(port["peer"]))]
-                if port.get("peer") and port["tier"] in tiers
-                else []
-            ),
-            *(
-                _local_doors(service, port, me, tier_members)
-                if port.get("local") and set(port.get("from", ())) & set(tiers)
-                else []
-            ),
+            *([Door("peer", f"{service}-in", service, me.addresses, int(port["peer"]))] if port.get("peer") and port["tier"] in tiers else []),
+            *(_local_doors(service, port, me, tier_members) if port.get("local") and set(port.get("from", ())) & set(tiers) else []),
         )
     ]

@@ -61,9 +61,7 @@ class Listen:
         """Raises ClusterError for a key that is not a field, and for a missing name."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(value.keys() - known):
-            raise _cluster.ClusterError(
-                f"haproxy_listens: {value.get('name', '?')} has no key {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-            )
+            raise _cluster.ClusterError(f"haproxy_listens: {value.get('name', '?')} has no key {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         if not value.get("name"):
             raise _cluster.ClusterError("haproxy_listens: an entry without a name")
         return cls(
@@ -141,11 +139,7 @@ def _health_check(health: Mapping[str, Any], *, password: bool) -> tuple[str, ..
         case "valkey":
             return (
                 "option tcp-check",
-                *(
-                    (f'tcp-check send "AUTH ${{{PASSWORD_VARIABLE}}}\\r\\n"', "tcp-check expect string +OK")
-                    if password
-                    else ()
-                ),
+                *((f'tcp-check send "AUTH ${{{PASSWORD_VARIABLE}}}\\r\\n"', "tcp-check expect string +OK") if password else ()),
                 # With QUIT the answer has an end: a replica fails at once, not after the timeout of the check.
                 'tcp-check send "info replication\\r\\nQUIT\\r\\n"',
                 "tcp-check expect string role:master",
@@ -175,19 +169,13 @@ def _to_daemon(door: _cluster.Door, port: Mapping[str, Any], *, password: bool) 
 def _answers(service: str, *, drainable: bool) -> tuple[str, ...]:
     door = f"{service}-in"
     return (
-        *(
-            (f"http-request return status 404 if {{ path /{service} }} !{{ srv_is_up({SERVING}/{service}) }}",)
-            if drainable
-            else ()
-        ),
+        *((f"http-request return status 404 if {{ path /{service} }} !{{ srv_is_up({SERVING}/{service}) }}",) if drainable else ()),
         f"http-request return status 200 if {{ path /{service} }} {{ nbsrv({door}) ge 1 }}",
         f"http-request return status 404 if {{ path /{service} }} {{ srv_is_up({door}/local) }}",
     )
 
 
-def _health(
-    ports: Mapping[str, Mapping[str, Any]], doors: Sequence[_cluster.Door], me: _cluster.Member, port: int
-) -> list[Listen]:
+def _health(ports: Mapping[str, Mapping[str, Any]], doors: Sequence[_cluster.Door], me: _cluster.Member, port: int) -> list[Listen]:
     """What peers ask (200 while the daemon is well, 404 while it is drained, else 503), and the drains themselves.
 
     A drain is the state of a server without traffic, so that HAProxy can remember it over a
@@ -242,12 +230,7 @@ def listens(
     doors = _cluster.doors(ports, of_tier, node, regions)
     me = _cluster.find_member(of_tier, node)
     return [
-        *(
-            _to_daemon(door, ports[door.service], password=valkey_password)
-            if door.kind == "peer"
-            else _to_peers(door, ports[door.service])
-            for door in doors
-        ),
+        *(_to_daemon(door, ports[door.service], password=valkey_password) if door.kind == "peer" else _to_peers(door, ports[door.service]) for door in doors),
         *_health(ports, doors, me, health_port),
     ]
 

@@ -71,13 +71,7 @@ def plan(status: Status, servers: Iterable[Server], state: str) -> list[Server]:
 
 def expand(status: Status, servers: Iterable[Server]) -> list[Server]:
     """Replace C(BACKEND/*) by the servers of the backend."""
-    return [
-        found
-        for server in servers
-        for found in (
-            [known for known in status.lines if known.backend == server.backend] if server.name == "*" else [server]
-        )
-    ]
+    return [found for server in servers for found in ([known for known in status.lines if known.backend == server.backend] if server.name == "*" else [server])]
 
 
 def unknown(status: Status, servers: Iterable[Server]) -> list[Server]:
@@ -90,7 +84,5 @@ def commands(servers: Iterable[Server], state: str) -> list[str]:
 
 def to_remember(status: Status, backend: str) -> str:
     """Return the state file that brings the drained servers of C(backend) back after a reload."""
-    kept: Sequence[str] = [
-        line for server, line in status.lines.items() if server.backend == backend and status.state(server) != "ready"
-    ]
+    kept: Sequence[str] = [line for server, line in status.lines.items() if server.backend == backend and status.state(server) != "ready"]
     return "\n".join([VERSION, status.header, *kept]) + "\n"

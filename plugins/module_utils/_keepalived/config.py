@@ -40,8 +40,7 @@ class Instance:
         known = {field.name for field in fields(cls)}
         if wrong := sorted(value.keys() ^ known):
             raise _cluster.ClusterError(
-                f"keepalived_instances: {value.get('name', '?')} must have exactly the keys"
-                f" {', '.join(sorted(known))}; wrong or missing: {', '.join(wrong)}"
+                f"keepalived_instances: {value.get('name', '?')} must have exactly the keys {', '.join(sorted(known))}; wrong or missing: {', '.join(wrong)}"
             )
         return cls(**{**value, "unicast_peer": tuple(value["unicast_peer"])})
 
@@ -65,14 +64,9 @@ def _region_errors(region: Mapping[str, Any]) -> list[str]:
     families = [address.version for address in addresses.values() if address]
     vrid = region.get("vrid")
     return [
+        *(f"mailcluster_regions: VIP {vip} of {region['name']} is not an IP address" for vip, address in addresses.items() if address is None),
         *(
-            f"mailcluster_regions: VIP {vip} of {region['name']} is not an IP address"
-            for vip, address in addresses.items()
-            if address is None
-        ),
-        *(
-            f"mailcluster_regions: VIP {vip} of {region['name']} is in none of its networks"
-            f" ({', '.join(map(str, networks))})"
+            f"mailcluster_regions: VIP {vip} of {region['name']} is in none of its networks ({', '.join(map(str, networks))})"
             for vip, address in addresses.items()
             if address and not any(address in network for network in networks)
         ),
@@ -81,11 +75,7 @@ def _region_errors(region: Mapping[str, Any]) -> list[str]:
             for version in (4, 6)
             if families.count(version) > 1
         ),
-        *(
-            [f"mailcluster_regions: vrid of {region['name']} must be 1 to 255, it is {vrid}"]
-            if not isinstance(vrid, int) or not 1 <= vrid <= 255
-            else []
-        ),
+        *([f"mailcluster_regions: vrid of {region['name']} must be 1 to 255, it is {vrid}"] if not isinstance(vrid, int) or not 1 <= vrid <= 255 else []),
     ]
 
 
@@ -108,9 +98,7 @@ def instances(regions: Sequence[Mapping[str, Any]], of_tier: _cluster.Members, n
     if errors := region_errors(regions):
         raise _cluster.ClusterError(*errors)
     if len(edges) > MAX_EDGES:
-        raise _cluster.ClusterError(
-            f"mailcluster_members: {me.region} has {len(edges)} edges, {MAX_EDGES} are possible"
-        )
+        raise _cluster.ClusterError(f"mailcluster_members: {me.region} has {len(edges)} edges, {MAX_EDGES} are possible")
     versions = {vip: address.version for vip in vips if (address := _cluster.parse_address(vip))}
     if errors := [
         f"mailcluster_addresses of {edge.name}: an IPv{version} address is required for VIP {vip} of {me.region}"
@@ -149,15 +137,10 @@ def _inner(header: str, lines: Sequence[str]) -> tuple[str, ...]:
 
 def _check(port: int) -> str:
     """Ask the balancer of this edge whether it serves, with what every Debian has (bash(1), REDIRECTION)."""
-    return (
-        f"/usr/bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port} && echo GET /edge HTTP/1.0 >&3 && echo >&3"
-        " && grep -q ^HTTP/1...200 <&3'"
-    )
+    return f"/usr/bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port} && echo GET /edge HTTP/1.0 >&3 && echo >&3 && grep -q ^HTTP/1...200 <&3'"
 
 
-def render(
-    found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, extra: str = ""
-) -> str:
+def render(found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, extra: str = "") -> str:
     """The whole keepalived.conf (keepalived 2.2 and later)."""
     blocks = [
         _block(
@@ -205,8 +188,5 @@ def render(
 
 def unit_drop_in(found: Iterable[Instance], *, interface: str) -> str:
     """The drop-in of keepalived.service: come back from a crash, and leave no VIP behind a killed keepalived."""
-    flush = [
-        f"ExecStopPost=-/usr/sbin/ip address del {_with_prefix(instance.virtual_ipaddress)} dev {interface}"
-        for instance in found
-    ]
+    flush = [f"ExecStopPost=-/usr/sbin/ip address del {_with_prefix(instance.virtual_ipaddress)} dev {interface}" for instance in found]
     return "\n".join(["[Service]", "Restart=always", "RestartSec=1", *flush]) + "\n"
