@@ -1,0 +1,82 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the specification of an option has against a value, and that no secret is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.action.check_variables import is_secret, value_errors, vocabulary
+
+SECRET = {"type": "str", "required": True, "no_log": True}
+KEYS = {"type": "list", "elements": "dict", "options": {"selector": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}}}
+
+
+def said(attributes: dict[str, Any], value: object) -> list[str]:
+    return [str(error) for error in value_errors("mx_x", "mx1", attributes, value)]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "value"),
+    [({"type": "bool"}, "yes"), ({"type": "int"}, 5), ({"type": "str"}, ""), (SECRET, "s3cret-enough"), (KEYS, [{"selector": "a", "key": "b"}])],
+)
+def test_what_matches_its_specification_is_no_error(attributes: dict[str, Any], value: object) -> None:
+    assert said(attributes, value) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "value", "reason"),
+    [
+        pytest.param({"type": "int"}, "twenty", "unable to convert to int", id="type"),
+        pytest.param({"type": "str", "choices": ["ca", "files"]}, "acme", "must be one of: ca, files", id="choice"),
+        pytest.param({"type": "str", "required": True}, None, "is required, but empty", id="none"),
+        pytest.param(SECRET, "", "is required, but empty", id="empty secret"),
+        pytest.param(SECRET, "ChangeMe", "is a secret, but holds a placeholder", id="placeholder"),
+        pytest.param(KEYS, [{"selector": "a", "kye": "b"}], "has no key kye; the keys are key, selector", id="unknown key"),
+        pytest.param(KEYS, [{"key": "b"}], "missing required arguments: selector", id="missing key"),
+    ],
+)
+def test_an_error_names_variable_host_and_reason(attributes: dict[str, Any], value: object, reason: str) -> None:
+    lines = said(attributes, value)
+    assert len(lines) == 1
+    assert lines[0].startswith("mx_x (mx1): ")
+    assert reason in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "value"),
+    [
+        ({"type": "int", "no_log": True}, "hidden"),
+        ({"type": "dict", "no_log": True}, "hidden"),
+        ({"type": "list", "elements": "int", "no_log": True}, ["hidden"]),
+        (KEYS, "hidden"),
+        (KEYS, [{"selector": "a", "key": {"hidden": "hidden"}}, "hidden"]),
+    ],
+)
+def test_the_value_of_a_secret_is_never_shown(attributes: dict[str, Any], value: object) -> None:
+    lines = said(attributes, value)
+    assert "hidden" not in "".join(lines)
+
+
+def test_an_option_that_holds_a_secret_is_one() -> None:
+    assert is_secret(KEYS)
+    assert not is_secret({"type": "str"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["inventory_hostname", "groups", "hostvars", "play_hosts", "lab_state", "molecule_yml", "vault_password", "environment", "omit", "role_names"],
+)
+def test_no_common_name_is_taken_for_a_misspelt_variable(name: str) -> None:
+    assert vocabulary().errors("mx1", [name], strict=True) == []
+
+
+def test_every_variable_of_every_role_is_known() -> None:
+    assert vocabulary().errors("mx1", vocabulary().names, strict=True) == []
+
+
+def test_each_variable_is_recognised_with_one_letter_too_few() -> None:
+    missed = [name for name in vocabulary().names if name[:-1] not in vocabulary().names and vocabulary().meant(name[:-1]) is None]
+    assert missed == []
