@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def name(text: str) -> x509.Name:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA, certificates that it issued for mx1 and 10.1.0.21, and a CA that issued none of them."""
     directory = tmp_path_factory.mktemp("tls")
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     keys = {file: ec.generate_private_key(ec.SECP256R1()) for file in ("ca", "other", "node")}
     for file, key in keys.items():
         (directory / f"{file}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
