@@ -52,7 +52,7 @@ class Status:
 
 def parse_status(text: str) -> Status:
     """Read the answer to C(show servers state). Raises ValueError for an unknown format."""
-    version, header, *rest = [line for line in text.splitlines() if line.strip()] or ["", ""]
+    version, header, *rest = [*(line for line in text.splitlines() if line.strip()), "", ""]
     if version.strip() != VERSION or not header.startswith("#"):
         raise ValueError(f"HAProxy answered in an unknown format: {version[:60]!r}")
     return Status(header, {Server(fields[1], fields[3]): line for line in rest if len(fields := line.split()) > 6})

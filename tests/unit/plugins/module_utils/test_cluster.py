@@ -1,0 +1,115 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Members of tiers and the doors of nodes, as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cluster_cases as cases
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _cluster
+
+
+def test_members_keep_the_order_of_the_inventory() -> None:
+    assert [member.name for member in cases.MEMBERS["mx"]] == ["east-mx1", "east-mx2", "west-mx1"]
+
+
+def test_a_member_survives_the_way_through_variables() -> None:
+    as_variables = {tier: [member.as_dict() for member in found] for tier, found in cases.MEMBERS.items()}
+    assert _cluster.members_from_dicts(as_variables) == cases.MEMBERS
+
+
+@pytest.mark.parametrize(
+    ("groups", "addresses", "error"),
+    [
+        ({"mx": ["a"], "east": []}, ["10.0.0.1"], "host a must be in the group of exactly one region"),
+        ({"mx": ["a"], "east": ["a"], "west": ["a"]}, ["10.0.0.1"], "it is in east, west"),
+        ({"mx": ["a"], "east": ["a"]}, None, "mailcluster_addresses of a: a list"),
+        ({"mx": ["a"], "east": ["a"]}, "10.0.0.1", "mailcluster_addresses of a: a list"),
+        ({"mx": ["a"], "east": ["a"]}, ["10.0.0.256"], "mailcluster_addresses of a: 10.0.0.256 is not an IP address"),
+        ({"mx": ["a"], "east": ["a"]}, ["fd91::1", "10.0.0.1"], "mailcluster_addresses of a: fd91::1 comes first"),
+    ],
+)
+def test_a_host_without_a_place_is_refused_by_name(groups: dict[str, list[str]], addresses: Any, error: str) -> None:
+    with pytest.raises(_cluster.ClusterError, match=error):
+        _cluster.members(groups, {"a": {"mailcluster_addresses": addresses}}, cases.REGIONS)
+
+
+def test_every_wrong_host_is_named_at_once() -> None:
+    with pytest.raises(_cluster.ClusterError) as caught:
+        _cluster.members({"mx": ["a", "b"], "east": ["a", "b"]}, {"a": {}, "b": {}}, cases.REGIONS)
+    assert len(caught.value.errors) == 2
+
+
+def doors(node: str) -> dict[str, _cluster.Door]:
+    return {door.name: door for door in _cluster.doors(cases.PORTS, cases.MEMBERS, node, cases.REGIONS)}
+
+
+@pytest.mark.parametrize(
+    ("node", "names"),
+    [
+        ("east-edge1", ["mx", "submissions", "submission", "relay-out", "imaps"]),
+        ("east-mx1", ["mx-in", "relay-out", "lmtp-out-east-mailbox1", "lmtp-out-west-mailbox1", "milter-out"]),
+        ("west-submission1", ["submissions-in", "submission-in", "relay-out", "milter-out"]),
+        ("east-relay1", ["relay-in", "relay-out"]),
+        ("east-filter1", ["relay-out", "milter-in", "valkey-in", "valkey-out"]),
+        (
+            "west-mailbox1",
+            ["relay-out", "imaps-in", "imap-in", "imap-out-east-mailbox1", "imap-out-west-mailbox1", "lmtp-in"],
+        ),
+    ],
+)
+def test_a_node_opens_the_doors_of_its_tiers_and_no_other(node: str, names: list[str]) -> None:
+    assert list(doors(node)) == names
+
+
+def test_an_edge_serves_on_the_vips_of_its_region() -> None:
+    assert doors("west-edge1")["mx"].addresses == ("10.91.2.10", "fd91:0:0:2::10")
+
+
+def test_an_edge_without_a_vip_serves_on_its_own_addresses() -> None:
+    regions = [{**region, "vips": []} for region in cases.REGIONS]
+    public = [door for door in _cluster.doors(cases.PORTS, cases.MEMBERS, "east-edge1", regions) if door.kind == "public"]
+    assert {door.addresses for door in public} == {("10.91.1.11", "fd91:0:0:1::11")}
+
+
+def test_a_peer_door_is_on_the_addresses_of_the_node_only() -> None:
+    assert doors("east-mx1")["mx-in"].addresses == ("10.91.1.21", "fd91:0:0:1::21")
+
+
+def test_the_own_region_serves_first() -> None:
+    servers = [(server.member.name, server.backup) for server in doors("west-edge1")["mx"].servers]
+    assert servers == [("west-mx1", False), ("east-mx1", True), ("east-mx2", True)]
+
+
+def test_a_region_without_the_tier_uses_the_others_as_equals() -> None:
+    found = _cluster.servers_for(cases.MEMBERS["edge"][0], [cases.MEMBERS["mx"][2]])
+    assert [server.backup for server in found] == [False]
+
+
+def test_a_door_to_one_member_has_an_address_of_its_own() -> None:
+    assert doors("east-mx1")["lmtp-out-west-mailbox1"].addresses == ("127.91.2.61",)
+
+
+def test_two_members_with_one_door_are_refused() -> None:
+    twins = [_cluster.Member("a", "east", ("10.1.2.3",)), _cluster.Member("b", "east", ("172.1.2.3",))]
+    of_tier = {**cases.MEMBERS, "mailbox": twins}
+    with pytest.raises(_cluster.ClusterError, match="of b: 172.1.2.3 ends like that of a, both doors to lmtp would be 127.1.2.3"):
+        _cluster.doors(cases.PORTS, of_tier, "east-mx1", cases.REGIONS)
+
+
+def test_a_tier_without_members_gets_no_door() -> None:
+    of_tier = {**cases.MEMBERS, "filter": []}
+    found = _cluster.doors(cases.PORTS, of_tier, "east-mx1", cases.REGIONS)
+    assert "milter-out" not in [door.name for door in found]
+
+
+def test_a_stranger_to_the_cluster_is_refused() -> None:
+    with pytest.raises(_cluster.ClusterError, match="host nobody is in none of the tiers"):
+        _cluster.find_member(cases.MEMBERS, "nobody")
+
+
+def test_tiers_come_in_the_order_of_the_playbooks() -> None:
+    assert _cluster.tiers_of(cases.ALONE, "alone") == ("mailbox", "filter", "relay", "submission", "mx", "edge")

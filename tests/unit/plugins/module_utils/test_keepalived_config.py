@@ -1,0 +1,71 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VRRP instances of edges, and what VRRP cannot serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cluster_cases as cases
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _cluster
+from ansible_collections.mailcluster.postfix.plugins.module_utils._keepalived import config
+
+EAST, WEST = cases.REGIONS
+
+
+@pytest.mark.parametrize("node", cases.KEEPALIVED_GOLDEN)
+def test_the_configuration_of_an_edge_is_the_golden_one(node: str) -> None:
+    assert cases.keepalived_text(node) == (cases.GOLDEN / f"keepalived/{node}.conf").read_text(encoding="utf-8")
+
+
+def test_a_sick_edge_is_below_every_healthy_one() -> None:
+    crowd = [_cluster.Member(f"e{number}", "east", (f"10.91.1.{number}", f"fd91:0:0:1::{number}")) for number in range(1, config.MAX_EDGES + 1)]
+    priorities = [config.instances(cases.REGIONS, {"edge": crowd}, edge.name)[0].priority for edge in crowd]
+    assert priorities[0] + config.UNHEALTHY_WEIGHT < priorities[-1]
+    assert min(priorities) + config.UNHEALTHY_WEIGHT > 0
+    assert max(priorities) < 255
+
+
+def test_a_region_without_a_vip_has_no_instance() -> None:
+    assert config.instances([{**EAST, "vips": []}, WEST], cases.MEMBERS, "east-edge1") == []
+
+
+def test_the_families_of_a_region_speak_to_each_other_in_their_own() -> None:
+    ipv4, ipv6 = config.instances(cases.REGIONS, cases.MEMBERS, "east-edge1")
+    assert (ipv4.unicast_src_ip, ipv4.unicast_peer) == ("10.91.1.11", ("10.91.1.12",))
+    assert (ipv6.unicast_src_ip, ipv6.unicast_peer) == ("fd91:0:0:1::11", ("fd91:0:0:1::12",))
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"vips": ["10.92.1.10"]}, r"VIP 10\.92\.1\.10 of east is in none of its networks"),
+        ({"vips": ["10.91.1.300"]}, r"VIP 10\.91\.1\.300 of east is not an IP address"),
+        ({"vips": ["10.91.1.10", "10.91.1.9"]}, "east has 2 VIPs of IPv4, one is possible"),
+        ({"vrid": None}, "vrid of east must be 1 to 255, it is None"),
+        ({"vrid": 256}, "vrid of east must be 1 to 255, it is 256"),
+        ({"vrid": 52}, "vrid 52 is that of east and of west"),
+    ],
+)
+def test_a_region_that_vrrp_cannot_serve_is_refused(change: dict[str, Any], error: str) -> None:
+    with pytest.raises(_cluster.ClusterError, match=f"mailcluster_regions: {error}"):
+        config.instances([{**EAST, **change}, WEST], cases.MEMBERS, "east-edge1")
+
+
+def test_an_edge_without_the_family_of_a_vip_is_named() -> None:
+    of_tier = {"edge": [cases.MEMBERS["edge"][0], _cluster.Member("east-edge2", "east", ("10.91.1.12",))]}
+    with pytest.raises(_cluster.ClusterError, match="mailcluster_addresses of east-edge2: an IPv6 address is required"):
+        config.instances(cases.REGIONS, of_tier, "east-edge1")
+
+
+def test_a_misspelt_instance_is_refused() -> None:
+    with pytest.raises(_cluster.ClusterError, match="wrong or missing: .*prio"):
+        config.Instance.from_dict({"name": "a", "prio": 1})
+
+
+def test_the_unit_removes_every_address_that_a_killed_keepalived_leaves() -> None:
+    text = config.unit_drop_in(config.instances(cases.REGIONS, cases.MEMBERS, "east-edge1"), interface="eth0")
+    assert "ExecStopPost=-/usr/sbin/ip address del 10.91.1.10/32 dev eth0" in text
+    assert "ExecStopPost=-/usr/sbin/ip address del fd91:0:0:1::10/128 dev eth0" in text
