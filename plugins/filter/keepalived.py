@@ -33,9 +33,7 @@ def vrrp_instances(
     return [instance.as_dict() for instance in found]
 
 
-def to_keepalived_conf(
-    instances: Iterable[Mapping[str, Any]], router_id: str, interface: str, health_port: int, user: str, extra: str = ""
-) -> str:
+def to_keepalived_conf(instances: Iterable[Mapping[str, Any]], router_id: str, interface: str, health_port: int, user: str, extra: str = "") -> str:
     """Return the text of keepalived.conf."""
     return config.render(
         _instances(instances),

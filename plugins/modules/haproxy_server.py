@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: haproxy_server
 short_description: Drain, restore or stop servers of HAProxy
 version_added: 1.0.0
-author: mailcluster contributors
+author: mailcluster contributors (@mailcluster)
 description:
   - Sets the administrative state of servers over the socket of HAProxy, and waits until sessions have ended.
   - >-

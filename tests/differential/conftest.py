@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "unit/plugins/module_utils/_postfix"))
+sys.path[:0] = [str(HERE.parent / "unit/plugins/module_utils" / folder) for folder in ("_postfix", ".")]
 IMAGES = {
     "bookworm": os.environ.get("MAILCLUSTER_IMAGE_BOOKWORM", "localhost/mailcluster-lab:bookworm"),
     "trixie": os.environ.get("MAILCLUSTER_IMAGE_TRIXIE", "localhost/mailcluster-lab:trixie"),

@@ -269,7 +269,6 @@ def _fixed_sections(settings: Settings) -> list[str]:
             "defaults base",
             (
                 "log global",
-                "option tcplog",
                 "option dontlognull",
                 "option dontlog-normal",
                 f"timeout connect {settings.connect_timeout}",
@@ -282,6 +281,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
             "defaults peers from base",
             (
                 "mode tcp",
+                "option tcplog",
                 "balance leastconn",
                 "retries 3",
                 "option redispatch 1",
@@ -299,6 +299,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
             "defaults daemons from base",
             (
                 "mode tcp",
+                "option tcplog",
                 "retries 3",
                 "default-server inter 500ms fastinter 200ms fall 2 rise 2 on-marked-down shutdown-sessions",
             ),

@@ -174,8 +174,8 @@ def render(found: Iterable[Instance], *, router_id: str, interface: str, health_
                     f"virtual_router_id {instance.virtual_router_id}",
                     f"priority {instance.priority}",
                     "advert_int 0.3",
-                    f"unicast_src_ip {instance.unicast_src_ip}",
-                    *_inner("unicast_peer", instance.unicast_peer),
+                    # An edge without a peer has nobody to talk to; keepalived refuses an empty list.
+                    *((f"unicast_src_ip {instance.unicast_src_ip}", *_inner("unicast_peer", instance.unicast_peer)) if instance.unicast_peer else ()),
                     *_inner("virtual_ipaddress", [f"{_with_prefix(instance.virtual_ipaddress)} dev {interface}"]),
                     *_inner("track_script", ["balancer"]),
                 ),

@@ -52,5 +52,4 @@ def haproxy_text(node: str) -> str:
 
 def keepalived_text(node: str) -> str:
     found = keepalived.instances(REGIONS, MEMBERS, node)
-    # lo is the interface that the containers of the differential ring have.
-    return keepalived.render(found, router_id=node, interface="lo", health_port=12026, user="nobody")
+    return keepalived.render(found, router_id=node, interface="eth0", health_port=12026, user="nobody")
