@@ -22,6 +22,11 @@ from steps import CACHE, LOGS, ROOT, LabError, Steps, run
 SCENARIOS = ("lab", "single")
 # ansible-test refuses a checkout outside ansible_collections, and a symlink too.
 SANITY = CACHE / "sanity" / "ansible_collections" / "mailcluster" / "postfix"
+# ansible-test would download its bootstrap of pip; Python brings one.
+GET_PIP = """import subprocess, sys
+subprocess.check_call([sys.executable, "-m", "ensurepip"])
+subprocess.check_call([sys.executable, "-m", "pip", "install", *(a for a in sys.argv[1:] if not a.startswith("--no-"))])
+"""
 SANITY_TESTS = ("compile", "import", "validate-modules", "runtime-metadata", "no-smart-quotes", "line-endings", "symlinks")
 
 
@@ -47,7 +52,11 @@ def sanity(steps: Steps) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     chosen = [word for test in SANITY_TESTS for word in ("--test", test)]
     command: list[str | Path] = [BIN / "ansible-test", "sanity", "--python", version, "--color", "no", *chosen]
-    steps.logged("Sanity of the collection", command, cwd=SANITY)
+    home = CACHE / "ansible-test"
+    cached = home / ".ansible" / "test" / "cache" / "get_pip_24_2.py"
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_text(GET_PIP, encoding="utf-8")
+    steps.logged("Sanity of the collection", command, env={"HOME": str(home), "ANSIBLE_CONFIG": ""}, cwd=SANITY)
 
 
 def unit(steps: Steps) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 import host
 from steps import CACHE, ROOT, LabError, Steps

@@ -9,13 +9,13 @@ DOCUMENTATION = r"""
 module: check_variables
 short_description: Refuse misspelt, missing and wrong variables before anything changes
 version_added: 1.0.0
-author: mailcluster contributors
+author: mailcluster contributors (@mailcluster)
 description:
   - Judges the variables of a host by the specifications of the roles of this collection, on the controller and without
     a connection.
   - An argument specification does not refuse a misspelt variable. A name that is unknown, but within two edits of a
     known one, is refused here.
-  - Reports everything at once, each error on a line of the form C(variable (host): reason). The value of a secret is
+  - Reports everything at once, each error on a line that names variable, host and reason. The value of a secret is
     never shown.
 options:
   roles:
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 errors:
-  description: Lines of the form C(variable (host): reason).
+  description: Lines that name variable, host and reason.
   returned: always
   type: list
   elements: str

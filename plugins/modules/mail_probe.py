@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mail_probe
-author: mailcluster contributors
+author: mailcluster contributors (@mailcluster)
 version_added: 1.0.0
 short_description: Hold one conversation with a mail server and compare it with what is expected
 description:
@@ -81,7 +81,7 @@ options:
     type: list
     elements: str
     default: []
-  message:
+  mail:
     description: The message with its headers. Without it the conversation ends after RCPT, and nothing is sent.
     type: str
   send:
@@ -167,7 +167,7 @@ EXAMPLES = r"""
     password: "{{ verify_password }}"
     sender: probe@example.org
     recipients: [probe@example.org]
-    message: |
+    mail: |
       From: probe@example.org
       To: probe@example.org
       Message-ID: <42@example.org>
@@ -287,7 +287,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "password": {"type": "str", "no_log": True},
     "sender": {"type": "str"},
     "recipients": {"type": "list", "elements": "str", "default": []},
-    "message": {"type": "str"},
+    "mail": {"type": "str"},
     "send": {"type": "str"},
     "message_id": {"type": "str"},
     "mailbox": {"type": "str", "default": "INBOX"},
@@ -315,7 +315,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, required_by={"user": ["password"]})
     if module.check_mode:
         module.exit_json(changed=False, protocol=module.params["protocol"], outcome="done", error="", transcript=[], tls={}, seconds=0.0)
-    answer = converse(module.params)
+    answer = converse({**module.params, "message": module.params["mail"]})
     if wrong := unmet(answer, module.params["expect"]):
         where = f"{module.params['address']} port {module.params['port']}"
         module.fail_json(msg=f"{where}: {'; '.join(wrong)}", **answer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nftables_table
-author: mailcluster contributors
+author: mailcluster contributors (@mailcluster)
 version_added: 1.0.0
 short_description: Make the kernel filter packets by a file of rules
 description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: open_ports
-author: mailcluster contributors
+author: mailcluster contributors (@mailcluster)
 version_added: 1.0.0
 short_description: Tell which TCP ports of which addresses take a connection
 description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postconf
-author: mailcluster contributors
+author: mailcluster contributors (@mailcluster)
 version_added: 1.0.0
 short_description: Edit a Postfix configuration in place
 description:

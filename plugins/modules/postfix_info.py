@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: postfix_info
-author: mailcluster contributors
+author: mailcluster contributors (@mailcluster)
 version_added: 1.0.0
 short_description: Tell which configuration the Postfix instances of a node have and run
 description:

@@ -21,7 +21,7 @@ description:
     directory C(/var/lib/<name>).
   - A run that is killed is finished by the next one.
 author:
-  - mailcluster contributors
+  - mailcluster contributors (@mailcluster)
 options:
   name:
     description: Name of the instance, in lower-case words joined by C(-), such as V(postfix-mx).

@@ -11,7 +11,6 @@ import cluster_cases as cases
 import pytest
 from conftest import Container
 
-
 FILE = "/tmp/keepalived.conf"
 # The container has no interface but lo, which VRRP refuses.
 WITHOUT_INTERFACE = "global_defs {\n    dynamic_interfaces\n}\n"
