@@ -25,11 +25,7 @@ def _word(name: str, value: object) -> str:
 
 def directives(settings: Mapping[str, Scalar | Sequence[Scalar]]) -> str:
     """Return one C(name value) line per setting, one per element of a list (clamd.conf(5), valkey.conf)."""
-    return "".join(
-        f"{name} {_word(name, value)}\n"
-        for name, values in settings.items()
-        for value in (values if isinstance(values, list) else [values])
-    )
+    return "".join(f"{name} {_word(name, value)}\n" for name, values in settings.items() for value in (values if isinstance(values, list) else [values]))
 
 
 def ucl(section: Mapping[str, object]) -> str:

@@ -50,22 +50,13 @@ def _native_key(pem: str) -> str:
 
 def rspamd_key_files(keys: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Return the file of each DKIM key, for the module file_set."""
-    return [
-        {"path": _key_path(key), "secret": _native_key(key["key"]) + "\n", "group": "_rspamd", "mode": "0440"}
-        for key in keys
-    ]
+    return [{"path": _key_path(key), "secret": _native_key(key["key"]) + "\n", "group": "_rspamd", "mode": "0440"} for key in keys]
 
 
 def rspamd_signing_domains(keys: Sequence[Mapping[str, str]], directory: str) -> dict[str, dict[str, object]]:
     """Return C(dkim_signing.domain): every key of a domain signs its mail."""
     return {
-        domain: {
-            "selectors": [
-                {"selector": key["selector"], "path": f"{directory}/{_key_path(key)}"}
-                for key in keys
-                if key["domain"] == domain
-            ]
-        }
+        domain: {"selectors": [{"selector": key["selector"], "path": f"{directory}/{_key_path(key)}"} for key in keys if key["domain"] == domain]}
         for domain in dict.fromkeys(key["domain"] for key in keys)
     }
 
@@ -73,8 +64,7 @@ def rspamd_signing_domains(keys: Sequence[Mapping[str, str]], directory: str) ->
 def rspamd_rbls(lists: Sequence[Mapping[str, object]]) -> dict[str, dict[str, object]]:
     """Return C(rbl.rbls) from a list of blocklists that each carry their name."""
     return {
-        str(entry["name"]): {"symbol": str(entry["name"]).upper(), "checks": ["from"]}
-        | {key: value for key, value in entry.items() if key != "name" and value}
+        str(entry["name"]): {"symbol": str(entry["name"]).upper(), "checks": ["from"]} | {key: value for key, value in entry.items() if key != "name" and value}
         for entry in lists
     }
 

@@ -51,18 +51,14 @@ def plan(before: Mapping[str, File], desired: Mapping[str, File], owned: Iterabl
         for found in [before.get(path)]
         if found is None or (found.content, found.access) != (file.content, file.access)
     ]
-    return written + [
-        Step(path, File("", "", "", 0, secret=True), None) for path in sorted(set(owned) - desired.keys())
-    ]
+    return written + [Step(path, File("", "", "", 0, secret=True), None) for path in sorted(set(owned) - desired.keys())]
 
 
 def diff(step: Step) -> list[Difference]:
     """Return a step as Ansible's diff: its text, and a line on owner and mode; of a secret only that it changes."""
     before, after = (None if file is None else file.content for file in (step.before, step.after))
     access_before, access_after = (_access(file) for file in (step.before, step.after))
-    return difference(step.path, before, after, secret=step.secret) + difference(
-        f"{step.path} (owner and mode)", access_before, access_after
-    )
+    return difference(step.path, before, after, secret=step.secret) + difference(f"{step.path} (owner and mode)", access_before, access_after)
 
 
 def _access(file: File | None) -> str | None:
