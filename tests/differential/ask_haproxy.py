@@ -17,12 +17,8 @@ os.makedirs(TLS, exist_ok=True)
 os.makedirs(STATE, exist_ok=True)
 with open(f"{STATE}/haproxy.state", "w", encoding="utf-8") as state:
     state.write("1\n")
-subprocess.run(
-    ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    + ["-subj", "/CN=node", "-keyout", f"{TLS}/node.key", "-out", f"{TLS}/ca.pem"],
-    check=True,
-    capture_output=True,
-)
+MAKE_CERTIFICATE = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=node -keyout {TLS}/node.key -out {TLS}/ca.pem"
+subprocess.run(MAKE_CERTIFICATE.split(), check=True, capture_output=True)
 with open(f"{TLS}/node.pem", "w", encoding="utf-8") as bundle:
     for name in ("ca.pem", "node.key"):
         with open(f"{TLS}/{name}", encoding="utf-8") as part:

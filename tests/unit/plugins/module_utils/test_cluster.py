@@ -96,7 +96,7 @@ def test_a_door_to_one_member_has_an_address_of_its_own() -> None:
 def test_two_members_with_one_door_are_refused() -> None:
     twins = [_cluster.Member("a", "east", ("10.1.2.3",)), _cluster.Member("b", "east", ("172.1.2.3",))]
     of_tier = {**cases.MEMBERS, "mailbox": twins}
-    with pytest.raises(_cluster.ClusterError, match="of b: 172.1.2.3 ends like that of a, both doors to lmtp would be 127.1.2.3"):
+    with pytest.raises(_cluster.ClusterError, match=r"of b: 172\.1\.2\.3 ends like that of a, both doors to lmtp would be 127\.1\.2\.3"):
         _cluster.doors(cases.PORTS, of_tier, "east-mx1", cases.REGIONS)
 
 

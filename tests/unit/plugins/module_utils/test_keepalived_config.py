@@ -61,7 +61,7 @@ def test_an_edge_without_the_family_of_a_vip_is_named() -> None:
 
 
 def test_a_misspelt_instance_is_refused() -> None:
-    with pytest.raises(_cluster.ClusterError, match="wrong or missing: .*prio"):
+    with pytest.raises(_cluster.ClusterError, match=r"wrong or missing: .*prio"):
         config.Instance.from_dict({"name": "a", "prio": 1})
 
 
