@@ -141,7 +141,7 @@ def test_a_secret_is_a_string_that_is_not_logged_and_has_no_default(role: str) -
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role not in PREFIXES])
 def test_the_tasks_are_a_table_of_contents(role: str) -> None:
-    assert len((ROOT / "roles" / role / "tasks" / "main.yml").read_text(encoding="utf-8").splitlines()) <= 30
+    assert len((ROOT / "roles" / role / "tasks" / "main.yml").read_text(encoding="utf-8").splitlines()) <= 25
 
 
 @pytest.mark.parametrize("role", ROLES)
