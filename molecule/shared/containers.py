@@ -106,7 +106,7 @@ def _run_arguments(site: Site, node: Node) -> list[str]:
         # /proc/sys is read-only inside: what keepalived's standby and haproxy need is set here.
         "--sysctl=net.ipv4.ip_nonlocal_bind=1",
         "--sysctl=net.ipv6.ip_nonlocal_bind=1",
-        f"--volume={host.STATE / 'node'}:/lab:ro",
+        f"--volume={site.state / 'node'}:/lab:ro",
         image,
         *init,
     ]
@@ -130,11 +130,11 @@ def _make_networks(site: Site) -> None:
 
 def _fill_node_folder(site: Site) -> None:
     """What every container reads from /lab: the boot scripts, the SSH key, the hosts."""
-    folder = host.STATE / "node"
+    folder = site.state / "node"
     folder.mkdir(parents=True, exist_ok=True)
     for script in (Path(__file__).parent / "node").iterdir():
         shutil.copy(script, folder / script.name)
-    shutil.copy(host.STATE / "id_ed25519.pub", folder / "authorized_keys")
+    shutil.copy(site.state / "id_ed25519.pub", folder / "authorized_keys")
     (folder / "resolv.conf").write_text(f"nameserver {site.name_server.addresses[0]}\n", encoding="ascii")
     rows = [f"{address} {node.hostname} {node.name}\n" for node in site.nodes for address in node.addresses]
     (folder / "hosts").write_text("".join(rows), encoding="ascii")

@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from host import STATE
 from steps import ROOT, LabError, run
 
 
@@ -40,6 +41,11 @@ class Site:
     accounts: dict[str, str]
     aliases: dict[str, list[str]]
     listed: tuple[str, ...]
+
+    @property
+    def state(self) -> Path:
+        """Where the lab keeps the keys, accounts and zones of this site."""
+        return STATE / self.name
 
     @property
     def prefixes(self) -> list[str]:

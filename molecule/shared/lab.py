@@ -14,7 +14,6 @@ from pathlib import Path
 
 import containers
 import images
-from host import STATE
 from inventory import Site, load
 from steps import ROOT, LabError, Steps
 
@@ -44,7 +43,7 @@ def demo(steps: Steps, site: Site) -> None:
 
 def farewell(site: Site) -> str:
     """Where the lab is, who has an account, and what to try next."""
-    passwords = json.loads((STATE / "passwords.json").read_text(encoding="utf-8"))
+    passwords = json.loads((site.state / "passwords.json").read_text(encoding="utf-8"))
     doors = [f"  {region}: mail.{region}.{site.domains[0]} = {', '.join(vips)}" for region, vips in site.vips.items()]
     accounts = [f"  {address}  password {passwords[address]}  mailbox on {home}" for address, home in site.accounts.items()]
     aliases = [f"  {address}  to {', '.join(targets)}" for address, targets in site.aliases.items()]

@@ -71,8 +71,9 @@ class Steps:
             yield
             outcome = "done"
         finally:
-            self.seconds[title] = time.monotonic() - start
-            print(f"    {title}: {outcome} in {self.seconds[title]:.1f} s", flush=True)
+            took = time.monotonic() - start
+            self.seconds[title] = self.seconds.get(title, 0.0) + took
+            print(f"    {title}: {outcome} in {took:.1f} s", flush=True)
 
     def logged(self, title: str, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
         """Run a talkative command with its output in a log; the log's end is shown when it fails."""

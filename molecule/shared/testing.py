@@ -27,7 +27,6 @@ import pytest
 from client import converse_all, run_python
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache/lab"
 FAMILIES = (4, 6)
 STRANGER = "foreign-client"
 HELLO = f"{STRANGER}.foreign.test"
@@ -68,7 +67,14 @@ class Site:
     entrances: tuple[Entrance, ...]
     variables: Mapping[str, Mapping[str, Any]]
     inventory: Path
-    ca: Path
+
+    @property
+    def state(self) -> Path:
+        return ROOT / ".cache/lab" / self.inventory.name
+
+    @property
+    def ca(self) -> Path:
+        return self.state / "ca/ca.crt"
 
     def address(self, host: str, family: int) -> str:
         """The address of any host of the inventory, the world's too."""
@@ -109,7 +115,7 @@ def site_of(inventory: Mapping[str, Any], path: Path) -> Site:
         Entrance(label=label, region=region, family=6 if ":" in address else 4, address=address, server_name=name)
         for label, region, name, address in vips or alone
     )
-    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=hostvars, inventory=path, ca=CACHE / "ca/ca.crt")
+    return Site(domain=domain, nodes=nodes, entrances=entrances, variables=hostvars, inventory=path)
 
 
 @functools.cache
@@ -142,7 +148,7 @@ def read_inventory(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def passwords() -> dict[str, str]:
-    found: dict[str, str] = json.loads((CACHE / "passwords.json").read_text())
+    found: dict[str, str] = json.loads((the_site().state / "passwords.json").read_text())
     return found
 
 

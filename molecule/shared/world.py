@@ -22,7 +22,6 @@ import dns.zone
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
-from host import STATE
 from inventory import Site
 from steps import LabError, run
 
@@ -43,28 +42,28 @@ def keep_secret(path: Path, text: str) -> None:
 
 def make_keys(site: Site) -> None:
     """The SSH key and the DKIM keys of every domain, unless they are there."""
-    ssh_key = STATE / "id_ed25519"
+    ssh_key = site.state / "id_ed25519"
     if not ssh_key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mailcluster-lab", "-f", ssh_key])
-    for path, arguments in ((dkim_key(d, s), a) for d in site.domains for s, a in DKIM_KEYS.items()):
+    for path, arguments in ((dkim_key(site, d, s), a) for d in site.domains for s, a in DKIM_KEYS.items()):
         if not path.exists():
             keep_secret(path, run(["openssl", "genpkey", *arguments]))
 
 
-def dkim_key(domain: str, selector: str) -> Path:
-    return STATE / "dkim" / f"{domain}.{selector}.key"
+def dkim_key(site: Site, domain: str, selector: str) -> Path:
+    return site.state / "dkim" / f"{domain}.{selector}.key"
 
 
 def make_accounts(site: Site) -> None:
-    """Passwords, drawn once per lab, the accounts file with their hashes, and the aliases."""
-    passwords_file = STATE / "passwords.json"
+    """Passwords, drawn once per site, the accounts file with their hashes, and the aliases."""
+    passwords_file = site.state / "passwords.json"
     known = json.loads(passwords_file.read_text(encoding="utf-8")) if passwords_file.exists() else {}
     passwords = {address: known.get(address) or secrets.token_urlsafe(15) for address in site.accounts}
     keep_secret(passwords_file, json.dumps(known | passwords, indent=2) + "\n")
     rows = [f"{address}:{home}:{_hash(address, passwords[address])}" for address, home in site.accounts.items()]
-    keep_secret(STATE / "accounts", "\n".join(["# address:home:hash", *rows, ""]))
+    keep_secret(site.state / "accounts", "\n".join(["# address:home:hash", *rows, ""]))
     aliases = "".join(f"{address}  {', '.join(targets)}\n" for address, targets in site.aliases.items())
-    (STATE / "aliases").write_text(aliases, encoding="utf-8")
+    (site.state / "aliases").write_text(aliases, encoding="utf-8")
 
 
 def _hash(address: str, password: str) -> str:
@@ -74,14 +73,14 @@ def _hash(address: str, password: str) -> str:
 
 
 def make_zones(site: Site) -> None:
-    """Signed zone files under .cache/lab/node/zones, knot.conf beside them, and the root's trust anchor."""
+    """Signed zone files in the state's node/zones, knot.conf beside them, and the root's trust anchor."""
     records = zone_records(site)
-    key = _signing_key()
+    key = _signing_key(site)
     anchors = {origin: _anchor(origin, key) for origin in records}
     for origin, anchor in anchors.items():
         if origin != ".":
             records["."].append(f"{origin} DS {anchor}")
-    folder = STATE / "node" / "zones"
+    folder = site.state / "node" / "zones"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
@@ -91,8 +90,8 @@ def make_zones(site: Site) -> None:
         file = f"{origin.rstrip('.') or 'root'}.zone"
         (folder / file).write_text(_signed(origin, lines, key), encoding="ascii")
         entries.append(f'  - domain: "{origin}"\n    file: "{file}"\n')
-    (STATE / "node" / "knot.conf").write_text(template + "".join(entries), encoding="utf-8")
-    (STATE / "trust-anchor").write_text(f". {TTL} IN DS {anchors['.']}\n", encoding="ascii")
+    (site.state / "node" / "knot.conf").write_text(template + "".join(entries), encoding="utf-8")
+    (site.state / "trust-anchor").write_text(f". {TTL} IN DS {anchors['.']}\n", encoding="ascii")
 
 
 def zone_records(site: Site) -> dict[str, list[str]]:
@@ -127,7 +126,7 @@ def _mail_domain(site: Site, domain: str) -> list[str]:
         *(f"{domain}. MX {10 * (i + 1)} {exchanger}." for i, exchanger in enumerate(exchangers)),
         f"{domain}. TXT {senders}",
         f'_dmarc.{domain}. TXT "v=DMARC1; p=reject; adkim=s; aspf=s"',
-        *(f"{selector}._domainkey.{domain}. TXT {_dkim_record(dkim_key(domain, selector), selector)}" for selector in DKIM_KEYS),
+        *(f"{selector}._domainkey.{domain}. TXT {_dkim_record(dkim_key(site, domain, selector), selector)}" for selector in DKIM_KEYS),
     ]
 
 
@@ -175,8 +174,8 @@ def _reverse_zone(address: str) -> str:
     return ".".join(labels[-4:] if ip_address(address).version == 4 else labels[-14:]) + "."
 
 
-def _signing_key() -> ec.EllipticCurvePrivateKey:
-    path = STATE / "dnssec.key"
+def _signing_key(site: Site) -> ec.EllipticCurvePrivateKey:
+    path = site.state / "dnssec.key"
     if not path.exists():
         keep_secret(path, run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]))
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)

@@ -17,7 +17,7 @@ from client import podman_exec
 from testing import ROOT, Site, ansible, the_site
 
 Inventory = dict[str, Any]
-# Beside the lab's own state, so that paths relative to the inventory still lead to the checkout.
+# As deep as the inventories, so that relative paths still lead to the checkout.
 COPY = ROOT / ".cache/bad-input"
 
 
@@ -65,6 +65,7 @@ def copied(spoil: Callable[[Inventory, Inventory], object]) -> Path:
     files = sorted(folder.glob("*.yml"))
     variables = {name: value for path in files for name, value in yaml.safe_load(path.read_text()).items()}
     hosts = yaml.safe_load((COPY / "hosts.yml").read_text())
+    variables["lab_state"] = str(the_site().state)
     spoil(variables, hosts["all"]["children"])
     for path in files:
         path.unlink()
