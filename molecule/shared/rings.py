@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import images
 import yaml
 from host import STATE
 from lab import BIN, ENVIRONMENT
@@ -64,6 +65,7 @@ def unit(steps: Steps) -> None:
 
 def differential(steps: Steps) -> None:
     """The tables again, judged by the real programs of both releases."""
+    images.build(steps, set(images.RELEASES))
     steps.shown("Differential tests", [BIN / "pytest", "-q", "tests/differential"], env=ENVIRONMENT)
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -69,8 +70,12 @@ class Site:
     inventory: Path
 
     @property
+    def name(self) -> str:
+        return self.inventory.name
+
+    @property
     def state(self) -> Path:
-        return ROOT / ".cache/lab" / self.inventory.name
+        return ROOT / ".cache/lab" / self.name
 
     @property
     def ca(self) -> Path:
@@ -256,6 +261,13 @@ def received(message_ids: Sequence[str], *, wait: int = 30) -> dict[str, dict[st
     source = (Path(__file__).parent / "foreign_store.py").read_text()
     found: dict[str, dict[str, Any]] = run_python("foreign-mx", source, "received", list(message_ids), wait, seconds=wait + 30)
     return found
+
+
+def etc(site: Site) -> dict[str, dict[str, str]]:
+    """Node -> path -> mode, owner, digest or target, and time of change of everything in /etc."""
+    source = (Path(__file__).parent / "etc.py").read_text()
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return {node.name: files for node, files in zip(site.nodes, pool.map(lambda node: run_python(node.name, source, "listed"), site.nodes), strict=True)}
 
 
 def parsed(text: str) -> EmailMessage:
