@@ -11,11 +11,13 @@ import os
 import shutil
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import host
 import world
-from images import REPOSITORY
+from images import MIRROR, REPOSITORY
 from inventory import Node, Site
 from steps import LabError, Steps, in_parallel
 
@@ -137,6 +139,10 @@ def _fill_node_folder(site: Site) -> None:
     shutil.copy(site.state / "id_ed25519.pub", folder / "authorized_keys")
     (folder / "resolv.conf").write_text(f"nameserver {site.name_server.addresses[0]}\n", encoding="ascii")
     rows = [f"{address} {node.hostname} {node.name}\n" for node in site.nodes for address in node.addresses]
+    # Plain nodes install packages, and the lab's DNS knows no mirror.
+    mirror = urlsplit(MIRROR).hostname or ""
+    with suppress(OSError):
+        rows.append(f"{socket.gethostbyname(mirror)} {mirror} mirror\n")
     (folder / "hosts").write_text("".join(rows), encoding="ascii")
 
 

@@ -18,6 +18,8 @@ from steps import CACHE, ROOT, LabError, Steps, in_parallel
 REPOSITORY = "localhost/mailcluster-lab"
 OVERLAY = Path(__file__).parent / "image"
 MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org")
+# The same image without the packages of the roles.
+PLAIN = "-plain"
 RELEASES = {"bookworm": "12", "trixie": "13"}
 BASE_PACKAGES = [
     "systemd",
@@ -95,7 +97,7 @@ def known_images() -> dict[str, Image]:
     """Every image the lab can build, by tag."""
     images = [
         *(Image(release, release, role_packages(release)) for release in RELEASES),
-        *(Image(f"{release}-plain", release, ()) for release in RELEASES),
+        *(Image(f"{release}{PLAIN}", release, ()) for release in RELEASES),
         Image("world", "trixie", tuple(WORLD_PACKAGES)),
     ]
     return {image.tag: image for image in images}

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import containers
@@ -28,6 +29,11 @@ def create(steps: Steps, site: Site) -> None:
     """Images and containers of the site."""
     images.build(steps, {node.image for node in site.nodes})
     containers.create(steps, site)
+
+
+def plain(site: Site) -> Site:
+    """The site on hosts as the Debian installer leaves them."""
+    return replace(site, nodes=tuple(node if "world" in node.groups else replace(node, image=node.image + images.PLAIN) for node in site.nodes))
 
 
 def demo(steps: Steps, site: Site) -> None:
@@ -72,6 +78,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["images", "create", "destroy", "demo"])
     parser.add_argument("--site", default="lab", help="a folder of inventories/")
+    parser.add_argument("--plain", action="store_true", help="nodes of the cluster without any package of the roles")
     options = parser.parse_args(arguments)
     steps = Steps()
     os.environ.update(ENVIRONMENT)
@@ -80,6 +87,8 @@ def main(arguments: list[str]) -> int:
             containers.destroy(steps)
             return 0
         site = load(options.site)
+        if options.plain:
+            site = plain(site)
         if options.command == "images":
             images.build(steps, {node.image for node in site.nodes})
         elif options.command == "create":
