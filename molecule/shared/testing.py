@@ -299,6 +299,7 @@ def sentence_of(item: pytest.Function) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "operation: what an administrator does, not the way of a message; no part of the demo")
     config.option.verbose = min(config.option.verbose, -1)
 
 

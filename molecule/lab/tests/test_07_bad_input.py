@@ -14,6 +14,7 @@ import pytest
 import yaml
 from testing import ROOT, Site, ansible, etc, the_site
 
+pytestmark = pytest.mark.operation
 Inventory = dict[str, Any]
 # As deep as the inventories, so that relative paths still lead to the checkout.
 COPY = ROOT / ".cache/bad-input"

@@ -13,6 +13,7 @@ import pytest
 from client import podman_exec
 from testing import HELLO, STRANGER, TIMEOUT, Site, ansible, codes, converse_all, the_site
 
+pytestmark = pytest.mark.operation
 NEW = [f"new{number:04d}" for number in range(1000)]
 SECONDS = 15
 
