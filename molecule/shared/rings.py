@@ -74,7 +74,7 @@ def scenario(steps: Steps, name: str) -> None:
     config = yaml.safe_load((ROOT / "molecule" / name / "molecule.yml").read_text(encoding="utf-8"))
     for action in config["scenario"]["test_sequence"]:
         show = steps.shown if action == "verify" else steps.logged
-        show(f"Scenario {name}: {action}", [BIN / "molecule", action, "-s", name], env=ENVIRONMENT)
+        show(f"Scenario {name}: {action}", [BIN / "molecule", action, "-s", name], env=ENVIRONMENT | {"MOLECULE_COMMAND_BORDERS": "false"})
 
 
 def main(arguments: list[str]) -> int:

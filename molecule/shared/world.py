@@ -43,6 +43,7 @@ def keep_secret(path: Path, text: str) -> None:
 def make_keys(site: Site) -> None:
     """The SSH key and the DKIM keys of every domain, unless they are there."""
     ssh_key = site.state / "id_ed25519"
+    site.state.mkdir(parents=True, exist_ok=True)
     if not ssh_key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mailcluster-lab", "-f", ssh_key])
     for path, arguments in ((dkim_key(site, d, s), a) for d in site.domains for s, a in DKIM_KEYS.items()):
