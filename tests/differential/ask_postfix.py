@@ -9,19 +9,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+# Bytes that are no UTF-8 come and go as surrogates.
+BYTES = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
+    done = subprocess.run([word.encode(**BYTES) for word in command], capture_output=True, check=False)
+    return {"rc": done.returncode, "out": done.stdout.decode(**BYTES), "err": done.stderr.decode(**BYTES)}
 
 
 def directory(files):
     path = Path(tempfile.mkdtemp())
     path.chmod(0o755)
     for name, text in {"main.cf": "", "master.cf": "", **files}.items():
-        (path / name).write_text(text, newline="")
+        (path / name).write_bytes(text.encode(**BYTES))
         # Postfix programs wait until a configuration file is 2 s old.
         os.utime(path / name, (time.time() - 60,) * 2)
     return path
@@ -37,12 +41,17 @@ def edited(case):
     gone = [name for name, value in case["changes"].items() if value is None]
     done = [run("postconf", "-c", str(path), "-e", *wanted)] if wanted else []
     done += [run("postconf", "-c", str(path), "-X", *gone)] if gone else []
-    return {"done": done, "text": (path / "main.cf").read_text()}
+    return {"done": done, "text": (path / "main.cf").read_text(**BYTES)}
 
 
 def master_cf(text):
     path = directory({"master.cf": text})
     return {"services": run("postconf", "-c", str(path), "-M"), "options": run("postconf", "-c", str(path), "-P")}
+
+
+def master_edited(case):
+    path = directory({"master.cf": case["text"]})
+    return {"done": [run("postconf", "-c", str(path), *command) for command in case["commands"]], "text": (path / "master.cf").read_text(**BYTES)}
 
 
 def table(text):
@@ -65,6 +74,7 @@ ANSWERS = {
     "main_cf": main_cf,
     "edited": edited,
     "master_cf": master_cf,
+    "master_edited": master_edited,
     "table": table,
     "expansion": expansion,
     "known_words": known_words,
@@ -75,4 +85,5 @@ ANSWERS = {
     },
 }
 asked = json.load(sys.stdin)
-json.dump({kind: [ANSWERS[kind](case) for case in cases] for kind, cases in asked.items()}, sys.stdout)
+with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    json.dump({kind: list(pool.map(ANSWERS[kind], cases)) for kind, cases in asked.items()}, sys.stdout)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import main_cf, master_cf
-from .lines import ConfigError, logical_lines
+from .lines import ConfigError, is_comment, logical_lines
 from .master_cf import Service
 from .values import words
 
@@ -106,12 +106,8 @@ def _spliced(text: str, start: int, end: int, lines: Sequence[str]) -> str:
 def _disable(text: str, edit: ServiceEdit) -> str:
     for place in reversed(_places(text, edit)):
         lines = text.split("\n")[place.start : place.end]
-        text = _spliced(text, place.start, place.end, [line if _is_comment(line) else f"#{line}" for line in lines])
+        text = _spliced(text, place.start, place.end, [line if is_comment(line) else f"#{line}" for line in lines])
     return text
-
-
-def _is_comment(line: str) -> bool:
-    return not line.strip() or line.lstrip().startswith("#")
 
 
 def _enable(text: str, edit: ServiceEdit) -> str:

@@ -9,6 +9,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+# isspace(3) of the C locale, which Postfix uses throughout; Python's own notion would eat U+00A0 and others.
+BLANKS = " \t\n\v\f\r"
+# CHARS_SPACE of Postfix (sys_defs.h), between the words of a line.
+SEPARATORS = " \t\r\n"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -35,19 +39,29 @@ class LogicalLine:
     end: int
 
 
+def is_comment(line: str) -> bool:
+    """Whether a physical line says nothing: it is blank or a comment."""
+    stripped = line.strip(BLANKS)
+    return not stripped or stripped[0] == "#"
+
+
 def logical_lines(text: str, *, file: str = "") -> Iterator[LogicalLine]:
     """Join continuation lines as postconf(5) describes.
 
     Blank lines and comments are skipped, also between a line and its
-    continuation; the pieces are joined by one blank.
+    continuation; the pieces are joined by one blank. Refused is what Postfix
+    skips with a warning, and a NUL byte, behind which it ignores the logical
+    line (from 3.9 with a warning).
     """
     pieces: list[str] = []
     start = end = 0
     for number, line in enumerate(text.split("\n"), 1):
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
+        if is_comment(line):
             continue
-        if line[0].isspace():
+        stripped = line.strip(BLANKS)
+        if "\0" in line:
+            raise ConfigError("a NUL byte: Postfix ignores what follows it", file=file, line=number)
+        if line[0] in BLANKS:
             if not pieces:
                 raise ConfigError("continuation of nothing: the first line starts with white space", file=file, line=number)
             pieces.append(stripped)
@@ -65,7 +79,7 @@ def clean(value: str, *, file: str, subject: str) -> str:
     found = _CONTROL.search(value)
     if found:
         raise ConfigError(f"control character {found.group()!r} at position {found.start()}", file=file, subject=subject)
-    return value.strip()
+    return value.strip(BLANKS)
 
 
 def split_groups(text: str) -> list[str]:
@@ -73,7 +87,7 @@ def split_groups(text: str) -> list[str]:
     words: list[str] = []
     word, depth = "", 0
     for char in text:
-        if char.isspace() and not depth:
+        if char in SEPARATORS and not depth:
             if word:
                 words.append(word)
             word = ""

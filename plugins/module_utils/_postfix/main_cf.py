@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .lines import ConfigError, balanced, clean, logical_lines, unspellable
+from .lines import BLANKS, ConfigError, balanced, clean, is_comment, logical_lines, unspellable
 
 FILE = "main.cf"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\[\]/-]*\Z")
@@ -32,12 +32,12 @@ def parse(text: str, *, file: str = FILE) -> list[Entry]:
     entries = []
     for line in logical_lines(text, file=file):
         name, equals, value = line.text.partition("=")
-        name = name.strip()
+        name = name.strip(BLANKS)
         if not equals:
             raise ConfigError(f"missing '=' after attribute name: {line.text!r}", file=file, line=line.start)
-        if not name or len(name.split()) > 1:
+        if not name or any(char in BLANKS for char in name):
             raise ConfigError(f"not a parameter name: {name!r}", file=file, line=line.start)
-        entries.append(Entry(name, value.strip(), line.start, line.end))
+        entries.append(Entry(name, value.strip(BLANKS), line.start, line.end))
     return entries
 
 
@@ -97,20 +97,21 @@ def edit(text: str, changes: Mapping[str, Any], *, file: str = FILE) -> str:
     """Return ``text`` with the named parameters set, or removed where the value is ``None``.
 
     The last entry of a name is replaced in place and earlier ones are dropped;
-    comments, order and every other line stay. New names go to the end.
+    comments (those inside a value too), order and every other line stay, as with
+    postconf(1). New names go to the end.
     """
     entries = parse(text, file=file)
     last = {entry.name: entry for entry in entries}
     wanted = {name: None if value is None else value_text(value, file=file, subject=name) for name, value in changes.items()}
+    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")] if text else []
     replaced: dict[int, str] = {}
     for entry in entries:
         is_last = entry is last[entry.name]
         if entry.name not in wanted or (is_last and wanted[entry.name] == entry.value):
             continue
-        replaced.update(dict.fromkeys(range(entry.start, entry.end + 1), ""))
+        replaced.update({number: "" for number in range(entry.start, entry.end + 1) if not is_comment(lines[number - 1])})
         if is_last and wanted[entry.name] is not None:
             replaced[entry.start] = render_entry(entry.name, changes[entry.name], file=file)
-    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")] if text else []
     kept = [replaced.get(number, line) for number, line in enumerate(lines, 1)]
     new = [render_entry(name, value, file=file) for name, value in changes.items() if value is not None and name not in last]
     return "".join([*kept, *new])

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .lines import ConfigError, balanced, clean, logical_lines, split_groups, unspellable
+from .lines import BLANKS, SEPARATORS, ConfigError, balanced, clean, logical_lines, split_groups, unspellable
 from .main_cf import scalar
 
 FILE = "master.cf"
 TYPES = ("inet", "unix", "unix-dgram", "fifo", "pass")
 _FLAG = re.compile(r"[yn-]\Z")
-_WAKEUP = re.compile(r"(?:-|\d+\??)\Z")
-_LIMIT = re.compile(r"(?:-|\d+)\Z")
+_WAKEUP = re.compile(r"(?:-|[0-9]+\??)\Z")
+_LIMIT = re.compile(r"(?:-|[0-9]+)\Z")
+# master(8) reads numbers with atoi(3): a larger one turns negative, and is fatal.
+_LARGEST = 2**31 - 1
 _PARAMETER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*\Z")
 
 
@@ -59,27 +61,37 @@ class Service:
 def _arguments(words: list[str], *, line: int, subject: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
     """Part ``-o name=value`` and ``-o { name = value }`` from the rest.
 
-    Option parsing ends at the first word that is no option, as getopt(3) has it.
+    Option parsing ends at the first word that is no option or at ``--``, as getopt(3) and postconf(1) have it.
     """
     options: list[tuple[str, str]] = []
     flags: list[str] = []
     rest = list(words)
-    while rest and rest[0].startswith("-") and rest[0] != "-":
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
         word = rest.pop(0)
-        if not word.startswith("-o"):
-            flags.append(word)
+        flag, found, setting = word.partition("o")
+        if flag != "-":
+            flags.append(flag)
+        if not found:
             continue
-        setting = word[2:] or (rest.pop(0) if rest else "")
         if setting.startswith("{"):
-            if not (setting.endswith("}") and balanced(setting)):
-                raise ConfigError(f"unbalanced braces in {setting!r}", file=FILE, line=line, subject=subject)
-            setting = setting[1:-1].strip()
-        name, equals, value = setting.partition("=")
-        name = name.strip()
-        if not equals or not _PARAMETER.match(name):
-            raise ConfigError(f"-o wants name=value, not {setting!r}", file=FILE, line=line, subject=subject)
-        options.append((name, value.strip()))
+            # postconf(1) takes the braces off, master(8) does not, and the daemon dies.
+            raise ConfigError(f"a blank is missing behind -o in {word!r}", file=FILE, line=line, subject=subject)
+        options.append(_setting(setting or (rest.pop(0) if rest else ""), line=line, subject=subject))
     return tuple(options), (*flags, *rest)
+
+
+def _setting(text: str, *, line: int, subject: str) -> tuple[str, str]:
+    """Read ``name=value`` or ``{ name = value }``."""
+    inner = text
+    if text.startswith("{"):
+        if not (text.endswith("}") and balanced(text) and balanced(text[1:-1])):
+            raise ConfigError(f"unbalanced braces in {text!r}", file=FILE, line=line, subject=subject)
+        inner = text[1:-1].strip(BLANKS)
+    name, equals, value = inner.partition("=")
+    name = name.strip(BLANKS)
+    if not equals or not _PARAMETER.match(name):
+        raise ConfigError(f"-o wants name=value, not {inner!r}", file=FILE, line=line, subject=subject)
+    return name, value.strip(BLANKS)
 
 
 def _checked(service: Service) -> Service:
@@ -90,7 +102,7 @@ def _checked(service: Service) -> Service:
 
     for field in ("service", "type", "command"):
         value = getattr(service, field)
-        if not value or len(value.split()) != 1 or value.startswith("#"):
+        if not value or any(char in BLANKS for char in value) or value.startswith("#"):
             fail(f"{field} must be one word, not {value!r}")
     if service.type not in TYPES:
         fail(f"type must be one of {', '.join(TYPES)}, not {service.type!r}")
@@ -105,8 +117,13 @@ def _checked(service: Service) -> Service:
     ):
         if not pattern.match(getattr(service, field)):
             fail(f"{field} must be {wanted}, not {getattr(service, field)!r}")
-    if service.type == "inet" and service.private == "y":
-        fail("an inet service cannot be private")
+    for field in ("wakeup", "maxproc"):
+        number = getattr(service, field).rstrip("?")
+        if number != "-" and (len(number) > 10 or int(number) > _LARGEST):
+            fail(f"{field} must not be larger than {_LARGEST}, not {number!r}")
+    # The default of master(8) for this field is y.
+    if service.type == "inet" and service.private != "n":
+        fail("an inet service cannot be private: the field must be n")
     return service
 
 
@@ -205,7 +222,7 @@ def merge(*layers: Iterable[Service]) -> list[Service]:
 def _option(name: str, value: str) -> str:
     if not balanced(value):
         raise ConfigError(f"unbalanced braces: {value!r}", file=FILE, subject=name)
-    needs_group = any(char.isspace() for char in value)
+    needs_group = any(char in SEPARATORS for char in value)
     return f"-o {{ {name} = {value} }}" if needs_group else f"-o {name}={value}"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .lines import ConfigError, clean, logical_lines
+from .lines import BLANKS, ConfigError, clean, logical_lines
 
 # What postmap(1) writes beside the source, per map type.
 COMPILED = {"lmdb": ".lmdb", "cdb": ".cdb", "hash": ".db", "btree": ".db", "dbm": ".pag", "sdbm": ".pag"}
@@ -25,7 +25,7 @@ def _key_end(line: str) -> int:
             escaped = True
         elif char == '"':
             quoted = not quoted
-        elif char.isspace() and not quoted:
+        elif char in BLANKS and not quoted:
             return position
     return -1 if quoted else len(line)
 
@@ -40,7 +40,7 @@ def parse(text: str, *, file: str = "") -> list[tuple[str, str]]:
         end = _key_end(line.text)
         if end < 0:
             raise ConfigError("a key has an open '\"'", file=file, line=line.start)
-        key, value = line.text[:end], line.text[end:].strip()
+        key, value = line.text[:end], line.text[end:].strip(BLANKS)
         if not value:
             # Without the row, which may be a credential.
             raise ConfigError("a row is a key, blanks and a value", file=file, line=line.start)

@@ -14,7 +14,7 @@ def test_names_are_expanded_as_postconf_does(text: str, expanded: str) -> None:
     assert expand(text, cases.EXPAND_VALUES) == expanded
 
 
-@pytest.mark.parametrize("text", ["$unknown", "${unknown}", "$$x", "a$", "$ x", "${open"])
+@pytest.mark.parametrize("text", ["$unknown", "${unknown}", "${ unknown }", "a$", "$ x", "${open"])
 def test_what_is_not_known_stays_as_written(text: str) -> None:
     assert expand(text, {}) == text
 
