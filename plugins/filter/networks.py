@@ -54,6 +54,10 @@ def _too_large(network: IPNetwork) -> str:
     return f"is larger than a /{shortest}" if network.prefixlen < shortest else ""
 
 
+def _some(entries: Sequence[str]) -> str:
+    return ", ".join(map(repr, entries[:4])) + " ..." * (len(entries) > 4)
+
+
 def _spelled(network: IPNetwork, style: str) -> str:
     return f"[{network.ip}]/{network.prefixlen}" if style == "postfix" and network.version == 6 else str(network)
 
@@ -72,12 +76,12 @@ def aggregate_networks(networks: Sequence[str] | str, style: str = "cidr", *, al
     except ValueError as error:
         raise AnsibleFilterError(f"aggregate_networks: {error}") from error
     merged: list[IPNetwork] = cidr_merge([network for _entry, network in given])
-    for network in () if allow_world else [found for _entry, found in given] + merged:
+    # What entries make up together is named after them.
+    together = [(f"{network}, which {_some([entry for entry, found in given if found in network])} make up,", network) for network in merged]
+    for subject, network in [*((repr(entry), found) for entry, found in given), *together] if not allow_world else []:
         reason = _too_large(network)
         if reason:
-            inside = [entry for entry, found in given if found in network]
-            shown = repr(inside[0]) if len(inside) == 1 else f"{network}, which {', '.join(map(repr, inside[:4]))}{' ...' * (len(inside) > 4)} make up,"
-            raise AnsibleFilterError(f"aggregate_networks: {shown} {reason}; allow_world=true takes it all the same")
+            raise AnsibleFilterError(f"aggregate_networks: {subject} {reason}; allow_world=true takes it all the same")
     return [_spelled(network, style) for network in merged]
 
 
