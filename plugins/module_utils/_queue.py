@@ -54,7 +54,7 @@ def read(config: Path, *, check_mode: bool, warn: Callable[[str], None]) -> List
     outcome = _commands.run("postqueue", "-c", str(config), "-j", timeout=_TIMEOUT)
     running = _DOWN not in outcome.stderr
     if outcome.rc and not (not running and _never_started(config)):
-        raise ConfigError(outcome.text, subject="postqueue")
+        raise ConfigError(outcome.text)
     empty_address = main_cf.parameters(main).get("empty_address_recipient") or "MAILER-DAEMON"
     return Listing(tuple(queue.parse(outcome.stdout, empty_address=empty_address)), running, int(time.time()))
 
@@ -85,9 +85,7 @@ def _feed(command: tuple[str, ...], text: str) -> Outcome:
     environment = {**os.environ, "PATH": _commands.PATH, "LC_ALL": "C"}
     environment.pop("MAIL_CONFIG", None)
     try:
-        done = subprocess.run(
-            command, input=text, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT, check=False
-        )
+        done = subprocess.run(command, input=text, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT, check=False)
     except FileNotFoundError:
         return Outcome(127, "", f"{command[0]} is not installed")
     except subprocess.TimeoutExpired as error:

@@ -31,8 +31,8 @@ options:
         C(maildrop) cannot be held.
       - V(release) moves held messages to the queue C(deferred), from where they are tried at the next run of the queue, or by V(flush).
       - >-
-        V(requeue) submits messages again, so that rewriting, routing and C(content_filter) see them anew. They get other queue ids, held ones are
-        held no longer, and every call is a change.
+        V(requeue) submits messages again, so that rewriting, routing and C(content_filter) see them anew. They wait in C(maildrop) for
+        pickup(8), which looks once a minute, and get other queue ids; held ones are held no longer. Every call is a change.
       - V(delete) removes messages for good; nobody is told.
     type: str
     choices: [flush, hold, release, requeue, delete]
