@@ -40,7 +40,7 @@ def _network(entry: object) -> IPNetwork:
     if bracket and address.version == 4:
         raise ValueError(f"{entry!r}: only IPv6 addresses stand in brackets")
     if address.is_ipv4_mapped():
-        raise ValueError(f"{entry!r} is IPv4 in the clothes of IPv6, in which nothing will match it: write {address.ipv4()}")
+        raise ValueError(f"{entry!r} is IPv4 in the form of IPv6, which matches no client: write {address.ipv4()}/{max(network.prefixlen - 96, 0)}")
     if network.ip != network.network:
         raise ValueError(f"{entry!r} has bits set behind its length: write {network.cidr} for the network, {address} for the address")
     return network

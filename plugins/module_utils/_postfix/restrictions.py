@@ -165,6 +165,8 @@ class _Reader:
                 argument = next(rest)
                 if argument.lower() in _VERBS:
                     raise self.error(f"{verb} wants an argument, but {argument} follows")
+                if verb == "sleep" and not argument.isdigit():
+                    raise self.error(f"sleep wants a number of seconds, not {argument!r}")
                 yield Entry(verb, argument, warn)
             elif name not in self.classes and verb not in _VERBS and "$" not in name:
                 if self.context not in _BARE_TABLE:

@@ -82,8 +82,9 @@ def test_what_trusts_too_many_is_refused_unless_told(networks: list[str], reason
     [
         ("192.0.2.1/24", "'192.0.2.1/24' has bits set behind its length: write 192.0.2.0/24 for the network, 192.0.2.1 for the address"),
         ("2001:db8::1/32", "write 2001:db8::/32 for the network"),
-        ("::ffff:192.0.2.1", "'::ffff:192.0.2.1' is IPv4 in the clothes of IPv6, in which nothing will match it: write 192.0.2.1"),
-        ("::ffff:0.0.0.0/96", "is IPv4 in the clothes of IPv6"),
+        ("::ffff:192.0.2.1", "'::ffff:192.0.2.1' is IPv4 in the form of IPv6, which matches no client: write 192.0.2.1/32"),
+        ("[::ffff:127.0.0.0]/104", "which matches no client: write 127.0.0.0/8"),
+        ("::ffff:0.0.0.0/96", "is IPv4 in the form of IPv6"),
         ("mx.example.test", "'mx.example.test' is neither an address nor a network"),
         ("192.0.2", "'192.0.2' is neither"),
         ("010.0.0.1", "'010.0.0.1' is neither"),

@@ -133,6 +133,7 @@ def test_a_result_is_its_own_result(entries: list[str]) -> None:
         ("check_client_access /etc/postfix/t", "check_client_access wants type:table, not '/etc/postfix/t'"),
         (f"reject_rbl_client, {STOP}", f"reject_rbl_client wants an argument, but {STOP} follows"),
         ("check_policy_service 10023", "check_policy_service wants inet:host:port or unix:path, not '10023'"),
+        ("sleep 1s", "sleep wants a number of seconds, not '1s'"),
         (f"{STOP}, warn_if_reject", "warn_if_reject does nothing at the end"),
         ("warn_if_reject permit_mynetworks, reject", "warn_if_reject does nothing to permit_mynetworks"),
         ("warn_if_reject warn_if_reject reject", "warn_if_reject does nothing to warn_if_reject"),
