@@ -70,6 +70,17 @@ def reasons():
     return [one.get("delay_reason", "") for entry in queued().values() for one in entry["recipients"]]
 
 
+def deferred():
+    # In maildrop a message has another id than afterwards.
+    return [entry for entry, found in queued().items() if found["queue_name"] == "deferred"]
+
+
+def send(sender, recipients, ids):
+    run("sendmail", "-C", CONFIG, "-f", sender, *recipients, text="Subject: x\n\nhello\n")
+    until(lambda: len(deferred()) > len(ids))
+    return [entry for entry in deferred() if entry not in ids]
+
+
 def act(command, ids):
     """Run a command with ids in place of their numbers, and say where the messages are afterwards."""
     filled = [ids[word] if isinstance(word, int) else word for word in command["argv"]]
@@ -88,9 +99,7 @@ started = run("postfix", "-c", CONFIG, "start")
 assert not started["rc"], started
 ids = []
 for sender, recipients in asked["envelopes"]:
-    run("sendmail", "-C", CONFIG, "-f", sender, *recipients, text="Subject: x\n\nhello\n")
-    until(lambda count=len(ids): len(queued()) > count)
-    ids += [entry for entry in queued() if entry not in ids]
+    ids += send(sender, recipients, ids)
 until(lambda: all(reasons()))
 answer |= {"ids": ids, "running": listing()}
 answer["acts"] = [act(command, ids) for command in asked["running"]]
