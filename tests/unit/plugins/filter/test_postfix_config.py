@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.mailcluster.postfix.plugins.filter.postfix_config impor
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+ROLES = Path(__file__).parents[4] / "roles"
 BLANKS = st.sampled_from(["", " ", "\t", "  "])
 WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=8)
 VALUE = st.lists(WORD, max_size=4).map(" ".join)
@@ -160,3 +162,11 @@ def test_every_option_of_restriction_list_arrives() -> None:
         balancers=["198.51.100.7"],
     ) == [blocked, "own", "reject_unauth_destination"]
     assert restriction_list(["reject_non_fqdn_sender"], "smtpd_client_restrictions", delay_reject=True) == ["reject_non_fqdn_sender"]
+
+
+@pytest.mark.parametrize("role", ["mx", "submission", "relay"])
+def test_the_lists_of_the_roles_hold_no_trap(role: str) -> None:
+    main = yaml.safe_load((ROLES / role / "vars" / "main.yml").read_text(encoding="utf-8"))[f"__{role}_main"]
+    lists = {name: value for name, value in main.items() if name.endswith("_restrictions")}
+    assert "smtpd_relay_restrictions" in lists
+    assert {name: restriction_list(value, name) for name, value in lists.items()} == lists
