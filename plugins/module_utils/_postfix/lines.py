@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def logical_lines(text: str, *, file: str = "") -> Iterator[LogicalLine]:
     """Join continuation lines as postconf(5) describes.
 
     Blank lines and comments are skipped, also between a line and its
-    continuation; the pieces are joined by one blank. Refused is what Postfix
+    continuation; the separators where pieces meet become one blank. Refused is what Postfix
     skips with a warning, and a NUL byte, behind which it ignores the logical
     line (from 3.9 with a warning).
     """
@@ -58,20 +59,31 @@ def logical_lines(text: str, *, file: str = "") -> Iterator[LogicalLine]:
     for number, line in enumerate(text.split("\n"), 1):
         if is_comment(line):
             continue
-        stripped = line.strip(BLANKS)
         if "\0" in line:
             raise ConfigError("a NUL byte: Postfix ignores what follows it", file=file, line=number)
         if line[0] in BLANKS:
             if not pieces:
                 raise ConfigError("continuation of nothing: the first line starts with white space", file=file, line=number)
-            pieces.append(stripped)
         else:
             if pieces:
-                yield LogicalLine(" ".join(pieces), start, end)
-            pieces, start = [stripped], number
+                yield LogicalLine(_joined(pieces), start, end)
+            pieces, start = [], number
+        pieces.append(line)
         end = number
     if pieces:
-        yield LogicalLine(" ".join(pieces), start, end)
+        yield LogicalLine(_joined(pieces), start, end)
+
+
+def _joined(lines: list[str]) -> str:
+    """Join the physical lines; a form feed, which continues a line but separates nothing, stays where it is."""
+    text = lines[0].rstrip(SEPARATORS)
+    if len(lines) == 1:
+        return text
+    parts = [text]
+    for before, line in itertools.pairwise(lines):
+        apart = before[-1:] in SEPARATORS or line[0] in SEPARATORS
+        parts.append((" " if apart else "") + line.strip(SEPARATORS))
+    return "".join(parts)
 
 
 def clean(value: str, *, file: str, subject: str) -> str:

@@ -33,7 +33,7 @@ class MacroError(ValueError):
     """A value that mac_expand(3) refuses; every Postfix program that reads it ends with "macro processing error"."""
 
 
-class _Undecided(Exception):
+class _UndecidedError(Exception):
     """A comparison with a name that is not known here."""
 
 
@@ -101,7 +101,7 @@ def _expand(text: str, values: Mapping[str, str], depth: int) -> str:
     for literal, inner, raw in _parts(text):
         try:
             found = literal or _expression(inner, values, depth)
-        except _Undecided:
+        except _UndecidedError:
             found = None
         result += raw if found is None else found
     return result
@@ -201,7 +201,7 @@ def _relation(inner: str, position: int, values: Mapping[str, str], depth: int) 
     left, sign, right, position = _operands(inner, position)
     sides = [_expand(side, values, depth + 1) for side in (left, right)]
     if any("$" in side for side in sides):
-        raise _Undecided
+        raise _UndecidedError
     return _compare(sides, sign), position
 
 

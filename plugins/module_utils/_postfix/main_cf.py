@@ -82,7 +82,7 @@ def render_entry(name: str, value: Any, *, file: str = FILE) -> str:
     text = value_text(value, file=file, subject=name)
     if not balanced(text):
         raise ConfigError(f"unbalanced braces: {text!r}", file=file, subject=name)
-    line = f"{name} = {text}".rstrip()
+    line = f"{name} = {text}".rstrip(BLANKS)
     if isinstance(value, (list, tuple)) and len(line) > _WIDTH:
         line = f"{name} =\n    " + ",\n    ".join(items(value, file=file, subject=name))
     return line + "\n"

@@ -30,6 +30,11 @@ def _key_end(line: str) -> int:
     return -1 if quoted else len(line)
 
 
+def _is_utf8(text: str) -> bool:
+    """Whether no byte was kept as a surrogate when the text was read."""
+    return text.isascii() or not any("\udc80" <= char <= "\udcff" for char in text)
+
+
 def parse(text: str, *, file: str = "") -> list[tuple[str, str]]:
     """Return the rows in file order, keys as written (quotes stay, as in Postfix).
 
@@ -37,6 +42,8 @@ def parse(text: str, *, file: str = "") -> list[tuple[str, str]]:
     """
     rows = []
     for line in logical_lines(text, file=file):
+        if not _is_utf8(line.text):
+            raise ConfigError("a row is not UTF-8, and postmap(1) drops it", file=file, line=line.start)
         end = _key_end(line.text)
         if end < 0:
             raise ConfigError("a key has an open '\"'", file=file, line=line.start)
@@ -57,6 +64,8 @@ def render(rows: Iterable[tuple[str, str]], *, file: str = "") -> str:
             raise ConfigError("a row is a key and a value", file=file, subject=name)
         if name.startswith("#"):
             raise ConfigError("a key starts with '#', which makes it a comment", file=file, subject=name)
+        if not _is_utf8(name + result):
+            raise ConfigError("a row is not UTF-8, and postmap(1) drops it", file=file, subject=name)
         if _key_end(name) != len(name):
             raise ConfigError("a key holds blanks outside double quotes", file=file, subject=name)
         lines.append(f"{name}\t{result}\n")

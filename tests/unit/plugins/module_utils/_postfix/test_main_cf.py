@@ -9,13 +9,18 @@ from typing import Any
 import postfix_cases as cases
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import main_cf
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import BLANKS, ConfigError
 from hypothesis import given
 from hypothesis import strategies as st
 
-NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
-WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="{}#,"), min_size=1, max_size=30)
-VALUES = st.one_of(st.booleans(), st.integers(), WORDS, st.lists(WORDS, max_size=12))
+NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,20}", fullmatch=True)
+# Everything that can stand on a line, the bytes of no encoding too (surrogates); braces in pairs.
+CHARACTERS = st.characters(min_codepoint=32, exclude_characters="{}\x7f", exclude_categories=["Cs"]) | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+TEXTS = st.recursive(st.text(CHARACTERS | st.just("\t"), max_size=30), lambda inner: st.lists(inner, max_size=3).map(lambda parts: "{" + "".join(parts) + "}"))
+WORDS = TEXTS.filter(lambda text: text.strip(BLANKS) and text.strip(BLANKS)[0] != "#")
+VALUES = st.one_of(st.booleans(), st.integers(), TEXTS, st.lists(WORDS, max_size=12))
+# Files as anybody may write them.
+LINES = st.lists(st.sampled_from(["a = b", "a=", "b = c #d", "b", "= x", " c", "\t", "", "# e", "  # f", "\r", "g\u00a0", "\u00a0h=i", "k\fl = m"]), max_size=8)
 
 
 @pytest.mark.parametrize(("text", "seen"), cases.MAIN_TEXTS.values(), ids=cases.MAIN_TEXTS)
@@ -27,6 +32,16 @@ def test_text_is_read_as_postfix_reads_it(text: str, seen: dict[str, str]) -> No
 def test_an_error_names_file_and_line(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         main_cf.parse(text)
+
+
+@pytest.mark.parametrize("text", [text for text, _seen in cases.MAIN_NULS.values()], ids=cases.MAIN_NULS)
+def test_a_nul_byte_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="a NUL byte: Postfix ignores what follows it"):
+        main_cf.parse(text)
+
+
+def test_a_nul_byte_in_a_comment_is_accepted() -> None:
+    assert main_cf.parameters("# a\0b\nrelayhost = a\n") == {"relayhost": "a"}
 
 
 @pytest.mark.parametrize(("values", "text"), cases.MAIN_VALUES.values(), ids=cases.MAIN_VALUES)
@@ -62,6 +77,29 @@ def test_a_name_that_is_no_parameter_is_refused(name: str) -> None:
 @given(st.dictionaries(NAMES, VALUES))
 def test_rendered_values_are_read_back(values: dict[str, Any]) -> None:
     assert main_cf.parameters(main_cf.render(values)) == {name: main_cf.value_text(value) for name, value in values.items()}
+
+
+@given(LINES)
+def test_what_was_read_is_rendered_and_read_back(lines: list[str]) -> None:
+    try:
+        read = main_cf.parameters("\n".join(lines))
+        rendered = main_cf.render(read)
+    except ConfigError:
+        return
+    assert main_cf.parameters(rendered) == read
+
+
+@given(LINES, st.sampled_from(["a", "b", "new"]), st.none() | TEXTS)
+def test_an_edit_changes_no_other_parameter_and_no_comment(lines: list[str], name: str, value: str | None) -> None:
+    text = "\n".join(lines)
+    try:
+        before = main_cf.parameters(text)
+    except ConfigError:
+        return
+    after = main_cf.edit(text, {name: value})
+    wanted = {key: known for key, known in before.items() if key != name} | ({} if value is None else {name: main_cf.value_text(value)})
+    assert main_cf.parameters(after) == wanted
+    assert [line for line in after.split("\n") if "#" in line[:3]] == [line for line in text.split("\n") if "#" in line[:3]] or "#" in str(value)
 
 
 @pytest.mark.parametrize(("text", "changes", "after"), cases.MAIN_EDITS.values(), ids=cases.MAIN_EDITS)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import postfix_cases as cases
@@ -13,8 +14,12 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines
 from hypothesis import given
 from hypothesis import strategies as st
 
-WORD = st.from_regex(r"[a-z][a-z0-9.:/-]{0,12}", fullmatch=True)
-VALUE = st.lists(st.from_regex(r"[!-z~]{1,10}", fullmatch=True), max_size=4).map(" ".join)
+WORD = st.from_regex(r"[A-Za-z0-9\[\]_][A-Za-z0-9.:/_-]{0,12}", fullmatch=True)
+CHARACTERS = st.characters(min_codepoint=33, exclude_characters="{}\x7f", exclude_categories=["Cs"]) | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+VALUE = st.recursive(
+    st.lists(st.text(CHARACTERS, min_size=1, max_size=10), max_size=4).map(" ".join),
+    lambda inner: st.lists(inner, max_size=3).map(lambda parts: "{" + " ".join(parts) + "}"),
+)
 SERVICES = st.builds(
     master_cf.Service,
     service=WORD,
@@ -25,8 +30,8 @@ SERVICES = st.builds(
     chroot=st.sampled_from("yn-"),
     wakeup=st.sampled_from(["-", "60", "1000?"]),
     maxproc=st.sampled_from(["-", "0", "17"]),
-    options=st.lists(st.tuples(st.from_regex(r"[a-z_]{1,10}", fullmatch=True), VALUE), max_size=3).map(tuple),
-    arguments=st.lists(st.from_regex(r"[a-z]{1,5}=[!-z]{1,5}", fullmatch=True), max_size=2).map(tuple),
+    options=st.lists(st.tuples(st.from_regex(r"[A-Za-z0-9_]{1,10}", fullmatch=True), VALUE), max_size=3).map(tuple),
+    arguments=st.lists(st.from_regex(r"[a-z]{1,5}=[!-z]{1,5}|\{[a-z ]{0,5}\}", fullmatch=True), max_size=2).map(tuple),
 ).filter(lambda entry: entry.type != "inet" or entry.private == "n")
 
 
@@ -48,10 +53,17 @@ def test_a_field_that_master_refuses_is_refused(text: str, message: str) -> None
         master_cf.parse(text)
 
 
+@pytest.mark.parametrize(("text", "message"), cases.MASTER_UNSEEN.values(), ids=cases.MASTER_UNSEEN)
+def test_what_postconf_accepts_and_a_daemon_dies_of_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        master_cf.parse(text)
+
+
 @given(st.lists(SERVICES, unique_by=lambda entry: entry.key, max_size=4))
 def test_rendered_services_are_read_back(services: list[master_cf.Service]) -> None:
     read = master_cf.parse(master_cf.render(services))
-    assert [(entry.key, entry.options, entry.arguments) for entry in read] == [(entry.key, entry.options, entry.arguments) for entry in services]
+    assert [dataclasses.replace(entry, line=0) for entry in read] == services
+    assert [master_cf.service(master_cf.as_dict(entry)) for entry in services] == services
 
 
 @pytest.mark.parametrize(

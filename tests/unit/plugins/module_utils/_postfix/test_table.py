@@ -11,8 +11,17 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines
 from hypothesis import given
 from hypothesis import strategies as st
 
-KEY = st.from_regex(r"[a-z0-9@._+-]{1,20}", fullmatch=True)
-VALUE = st.lists(st.from_regex(r"[!-~]{1,10}", fullmatch=True), min_size=1, max_size=4).map(" ".join)
+CHARACTERS = st.characters(min_codepoint=33, exclude_characters='"\\\\\x7f', exclude_categories=["Cs"])
+KEY = (
+    st.lists(
+        st.text(CHARACTERS, min_size=1, max_size=5) | st.from_regex(r'"[ -!#-\[\]-~\t]*"', fullmatch=True) | st.sampled_from([r"\"", r"\ ", r"\\"]),
+        min_size=1,
+        max_size=4,
+    )
+    .map("".join)
+    .filter(lambda key: key[0] != "#" and key[-1] not in " \\\\")
+)
+VALUE = st.lists(st.text(CHARACTERS | st.sampled_from('"\\\\'), min_size=1, max_size=10), min_size=1, max_size=4).map(" ".join)
 
 
 @pytest.mark.parametrize(("text", "rows"), cases.TABLE_TEXTS.values(), ids=cases.TABLE_TEXTS)
@@ -31,7 +40,7 @@ def test_rendered_rows_are_read_back(rows: list[tuple[str, str]]) -> None:
     assert table.parse(table.render(rows)) == rows
 
 
-@pytest.mark.parametrize("row", [("", "x"), ("x", ""), ("#x", "y"), ("a b", "c"), ("a", "b\nc"), ('"a', "b")])
+@pytest.mark.parametrize("row", [("", "x"), ("x", ""), ("#x", "y"), ("a b", "c"), ("a", "b\nc"), ("caf\udce9", "x"), ("x", "caf\udce9"), ('"a', "b")])
 def test_a_row_that_would_be_misread_is_refused(row: tuple[str, str]) -> None:
     with pytest.raises(ConfigError):
         table.render([row])
