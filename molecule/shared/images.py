@@ -20,6 +20,8 @@ OVERLAY = Path(__file__).parent / "image"
 MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org")
 # The same image without the packages of the roles.
 PLAIN = "-plain"
+# apt has its lists, and a package installed later starts its daemon, as on any Debian host.
+PLAIN_OPTIONS = ["--skip=cleanup/apt/lists", '--customize-hook=rm "$1/etc/systemd/system-preset/00-lab.preset"']
 RELEASES = {"bookworm": "12", "trixie": "13"}
 BASE_PACKAGES = [
     "systemd",
@@ -63,6 +65,7 @@ class Image:
             f"--include={','.join(sorted({*BASE_PACKAGES, *self.packages}))}",
             f"--customize-hook=sync-in {shlex.quote(str(OVERLAY))} /",
             '--customize-hook=chroot "$1" systemctl -q preset-all',
+            *(PLAIN_OPTIONS if self.tag.endswith(PLAIN) else []),
             self.release,
             target,
             *(f"deb {MIRROR}/{archive} {suite} main" for suite, archive in suites.items()),

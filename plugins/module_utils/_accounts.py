@@ -47,6 +47,7 @@ class Site:
     homes: Mapping[str, str]
     lmtp_port: int
     imap_port: int
+    internal_port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def site(*, domains: Sequence[str], members: Mapping[str, Sequence[Mapping[str, 
         homes={str(member["name"]): str(member["address"]) for member in members.get("mailbox", ())},
         lmtp_port=int(str(ports["lmtp"]["local"])),
         imap_port=int(str(ports["imap"]["local"])),
+        internal_port=int(str(ports["internal"]["local"])),
     )
 
 
@@ -252,6 +254,11 @@ def domain_rows(site: Site) -> list[str]:
     return [f"{domain} mailcluster" for domain in sorted(set(site.domains))]
 
 
+def domain_transport_rows(site: Site) -> list[str]:
+    """Rows of transport_maps of the relay: the site's own domains go to the local door of its mail exchangers."""
+    return [f"{domain} internal:[127.0.0.1]:{site.internal_port}" for domain in sorted(set(site.domains))]
+
+
 def recipient_rows(known: Directory) -> list[str]:
     """Rows of virtual_mailbox_maps: every account exists; the value says nothing."""
     return [f"{address} mailcluster" for address in known.accounts]
@@ -312,7 +319,7 @@ def tables(
 
     C(tiers) are all tiers of the node and decide the content, C(publish) (default: all of them)
     selects those whose tables are wanted now, C(directories) holds the data directory of the Postfix
-    instance of the mx and submission tiers.
+    instance of the mx, relay and submission tiers.
     """
     wanted = set(tiers) & set(tiers if publish is None else publish)
 
@@ -327,6 +334,8 @@ def tables(
             lmdb("mx", "aliases", alias_rows(known)),
             lmdb("mx", "mailbox_transport", mailbox_transport_rows(known, site)),
         ]
+    if "relay" in wanted:
+        found.append(lmdb("relay", "domain_transport", domain_transport_rows(site)))
     if "submission" in wanted:
         found.append(lmdb("submission", "senders", sender_rows(known)))
     if wanted & {"submission", "mailbox"}:

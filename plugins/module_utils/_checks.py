@@ -259,7 +259,7 @@ def _accounts(site: Site) -> Iterator[Error]:
     if not (site.accounts or site.aliases):
         return
     homes = {node.name: "" for node in site.tier("mailbox")}
-    known = _directory.Site(domains=tuple(name.lower() for name in site.domains), homes=homes, lmtp_port=0, imap_port=0)
+    known = _directory.Site(domains=tuple(name.lower() for name in site.domains), homes=homes, lmtp_port=0, imap_port=0, internal_port=0)
     try:
         _directory.directory(site.accounts, site.aliases, site=known)
     except _directory.AccountsError as error:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
-from client import converse_all
+from client import converse_all, podman_exec
 from testing import (
     FAMILIES,
     FRIEND,
@@ -21,13 +22,14 @@ from testing import (
     keywords,
     letter,
     login,
+    reading,
     received,
     replies,
     submission,
     the_site,
 )
 
-ALICE = f"alice@{the_site().domain}"
+ALICE, BOB = (f"{name}@{the_site().domain}" for name in ("alice", "bob"))
 DOORS = [(entrance, port) for entrance in entrances_of() for port in (465, 587)]
 
 
@@ -98,11 +100,43 @@ def test_no_login_on_25(site: Site) -> None:
     assert told == [([False, False], 5)] * len(site.entrances), answers
 
 
-def test_submission_needs_login(site: Site) -> None:
-    """465 and 587 answer 530 to a stranger"""
+@pytest.mark.parametrize("sender", [SENDER, ALICE, f"nobody@{the_site().domain}", ""])
+def test_submission_needs_login(sender: str) -> None:
+    """465 and 587 answer 530 to a stranger who claims to be <{sender}>"""
     answers = converse_all(
         STRANGER,
-        [submission(entrance, port, sender=SENDER, recipients=[FRIEND], message="x") for entrance, port in DOORS],
+        [submission(entrance, port, sender=sender, recipients=[FRIEND], message="x") for entrance, port in DOORS],
     )
-    said = [[code for code in codes(answer, "MAIL") + codes(answer, "RCPT") if code != 250] for answer in answers]
-    assert said == [[530]] * len(DOORS), answers
+    said = [[reply for reply in replies(answer, "MAIL") + replies(answer, "RCPT") if reply[0] != 250] for answer in answers]
+    assert [[code for code, _text in refused] for refused in said] == [[530]] * len(DOORS), answers
+
+
+def test_submission_for_postmaster_needs_login() -> None:
+    """465 and 587 take no message of a stranger for the bare postmaster, whom RCPT must accept"""
+    answers = converse_all(
+        STRANGER,
+        [submission(entrance, port, sender=SENDER, recipients=["postmaster"], message="x") for entrance, port in DOORS],
+    )
+    assert [codes(answer, "DATA") for answer in answers] == [[530]] * len(DOORS), answers
+
+
+def test_among_colleagues(site: Site) -> None:
+    """What a user submits for a colleague reaches the mailbox, at every VIP"""
+    letters = [letter(ALICE, BOB) for _entrance in site.entrances]
+    sent = [
+        submission(entrance, 587, **login(ALICE), sender=ALICE, recipients=[BOB], message=post.text)
+        for entrance, post in zip(site.entrances, letters, strict=True)
+    ]
+    assert [codes(answer, ".") for answer in converse_all(STRANGER, sent)] == [[250]] * len(sent)
+    found = converse_all(STRANGER, [reading(site.entrances[0], BOB, post.message_id) for post in letters])
+    assert [len(answer.get("messages", ())) for answer in found] == [1] * len(sent), found
+
+
+def test_mail_of_the_hosts(site: Site) -> None:
+    """Mail of root on every node reaches the mailbox behind postmaster"""
+    ids = {node: f"<{uuid.uuid4()}@{node}>" for node in site.nodes}
+    for node, message_id in ids.items():
+        podman_exec(node.name, "/usr/sbin/sendmail", "root", data=f"Subject: cron\nMessage-ID: {message_id}\n\nIt ran.\n")
+    found = converse_all(STRANGER, [reading(site.entrances[0], ALICE, message_id) for message_id in ids.values()])
+    missing = [str(node) for node, answer in zip(ids, found, strict=True) if len(answer.get("messages", ())) != 1]
+    assert missing == []

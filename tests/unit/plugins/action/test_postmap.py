@@ -113,7 +113,7 @@ def accounts(path: Path, text: str, **arguments: Any) -> dict[str, Any]:
             "accounts": str(path),
             "domains": ["example.test"],
             "members": {"mailbox": [{"name": "m1", "address": "10.91.1.61"}]},
-            "ports": {"lmtp": {"local": 11024}, "imap": {"local": 11143}},
+            "ports": {"lmtp": {"local": 11024}, "imap": {"local": 11143}, "internal": {"local": 11027}},
             "node": "m1",
             "tiers": ["mailbox"],
             **arguments,

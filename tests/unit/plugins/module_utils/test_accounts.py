@@ -13,10 +13,10 @@ HASH = "{BLF-CRYPT}$2y$05$abcdefghijklmnopqrstuu5Lr"
 SITE = core.site(
     domains=["example.test", "Example.ORG"],
     members={"mailbox": [{"name": "east1", "address": "10.91.1.61"}, {"name": "west1", "address": "10.91.2.61"}]},
-    ports={"lmtp": {"local": 11024}, "imap": {"local": 11143}},
+    ports={"lmtp": {"local": 11024}, "imap": {"local": 11143}, "internal": {"local": 11027}},
 )
 ACCOUNTS = f"# staff\n\nbob@example.test:west1:{HASH}\nAlice@example.test:east1:{HASH}\n"
-DIRECTORIES = {"mx": "/mx", "submission": "/submission"}
+DIRECTORIES = {"mx": "/mx", "relay": "/relay", "submission": "/submission"}
 
 
 def known(accounts: str = ACCOUNTS, aliases: str = "") -> core.Directory:
@@ -175,9 +175,13 @@ def test_hashes_are_secret_and_readable_by_dovecot_only() -> None:
     assert (table.secret, table.owner, table.group, table.mode, table.type) == (True, "root", "dovecot", "0640", "plain")
 
 
-@pytest.mark.parametrize("tier", ["edge", "relay", "filter"])
+@pytest.mark.parametrize("tier", ["edge", "filter"])
 def test_a_tier_without_data_gets_no_table(tier: str) -> None:
     assert published(known(), tiers=[tier]) == {}
+
+
+def test_the_relay_sends_own_domains_to_the_local_door_of_the_mail_exchangers() -> None:
+    assert published(known(), tiers=["relay"])["/relay/domain_transport"].content .splitlines() == [f"{domain} internal:[127.0.0.1]:11027" for domain in ("example.org", "example.test")]
 
 
 def test_a_removed_account_is_in_no_table() -> None:

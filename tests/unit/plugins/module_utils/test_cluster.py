@@ -51,9 +51,9 @@ def doors(node: str) -> dict[str, _cluster.Door]:
     ("node", "names"),
     [
         ("east-edge1", ["mx", "submissions", "submission", "relay-out", "imaps"]),
-        ("east-mx1", ["mx-in", "relay-out", "lmtp-out-east-mailbox1", "lmtp-out-west-mailbox1", "milter-out"]),
+        ("east-mx1", ["mx-in", "internal-in", "relay-out", "lmtp-out-east-mailbox1", "lmtp-out-west-mailbox1", "milter-out"]),
         ("west-submission1", ["submissions-in", "submission-in", "relay-out", "milter-out"]),
-        ("east-relay1", ["relay-in", "relay-out"]),
+        ("east-relay1", ["internal-out", "relay-in", "relay-out"]),
         ("east-filter1", ["relay-out", "milter-in", "valkey-in", "valkey-out"]),
         (
             "west-mailbox1",
