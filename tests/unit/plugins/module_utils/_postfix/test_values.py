@@ -26,7 +26,20 @@ DEFAULTS = {
     "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
     "data_directory": "/var/lib/postfix",
 }
-SERVICES = "".join(f"{name} unix - - n - - {name}\n" for name in values._ESSENTIAL) + "smtp unix - - n - - smtp\nvirtual unix - - n - - virtual\n"
+SERVICES = """\
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+error unix - - n - - error
+retry unix - - n - - error
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+virtual unix - n n - - virtual
+"""
 TYPES = frozenset(["lmdb", "cdb", "texthash", "cidr", "pcre", "proxy", "static", "inline", "pipemap", "unionmap"])
 
 
