@@ -44,7 +44,7 @@ def _canonical(name: str) -> str:
         return name.lower()
 
 
-def _reasons(certificate: Path, key: Path, issuer: Path | None, names: Iterable[str], days: int) -> list[str]:
+def _reasons(certificate: Path, key: Path | None, issuer: Path | None, names: Iterable[str], days: int) -> list[str]:
     missing = [f"{path} is missing" for path in (certificate, key, issuer) if path is not None and not path.is_file()]
     if missing:
         return missing
@@ -63,14 +63,11 @@ def _reasons(certificate: Path, key: Path, issuer: Path | None, names: Iterable[
     absent = sorted({_canonical(name) for name in names} - _names(leaf))
     if absent:
         reasons.append(f"{certificate} is not valid for {', '.join(absent)}")
-    try:
-        private = load_pem_private_key(key.read_bytes(), password=None)
-    except (TypeError, ValueError):
-        reasons.append(f"{key} is no private key in PEM without a passphrase")
-    else:
-        if private.public_key() != leaf.public_key():
-            reasons.append(f"{key} does not match {certificate}")
+    if key is not None:
+        reasons += _key_reasons(key, certificate, leaf)
     if issuer is not None:
+        if _expiry(authority) < datetime.now(UTC):
+            reasons.append(f"{issuer} expired on {_expiry(authority):%Y-%m-%d}")
         try:
             leaf.verify_directly_issued_by(authority)
         except (InvalidSignature, ValueError, TypeError):
@@ -78,17 +75,25 @@ def _reasons(certificate: Path, key: Path, issuer: Path | None, names: Iterable[
     return reasons
 
 
+def _key_reasons(key: Path, certificate: Path, leaf: x509.Certificate) -> list[str]:
+    try:
+        private = load_pem_private_key(key.read_bytes(), password=None)
+    except (TypeError, ValueError):
+        return [f"{key} is no private key in PEM without a passphrase"]
+    return [] if private.public_key() == leaf.public_key() else [f"{key} does not match {certificate}"]
+
+
 def certificate_reasons(
-    certificate: str, key: str, issuer: str = "", names: Iterable[str] = (), days: int = 0
+    certificate: str, key: str = "", issuer: str = "", names: Iterable[str] = (), days: int = 0
 ) -> list[str]:
     """Return why a certificate on the controller is not fit to serve; empty when it is.
 
     Missing files, expiry within C(days), names that are not among the subject alternative names (RFC 6125),
-    a key that does not match, another issuer than C(issuer).
+    a key that does not match, another issuer than C(issuer), an issuer that has expired itself.
     """
     if not HAS_CRYPTOGRAPHY:
         raise AnsibleFilterError("certificate_reasons: the controller lacks the Python package cryptography")
-    return _reasons(Path(certificate), Path(key), Path(issuer) if issuer else None, list(names), int(days))
+    return _reasons(Path(certificate), Path(key) if key else None, Path(issuer) if issuer else None, list(names), int(days))
 
 
 class FilterModule:

@@ -20,6 +20,7 @@ def haproxy_listens(
     regions: Sequence[Mapping[str, Any]],
     health_port: int = config.Settings.health_port,
     valkey_password: bool = False,
+    maxconn: int = config.Settings.maxconn,
 ) -> list[dict[str, Any]]:
     """Return every proxy of one node."""
     try:
@@ -30,6 +31,7 @@ def haproxy_listens(
             regions,
             health_port=int(health_port),
             valkey_password=valkey_password,
+            maxconn=int(maxconn),
         )
     except _cluster.ClusterError as error:
         raise AnsibleFilterError(f"haproxy_listens: {error}") from error

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from ._plan import Difference, difference
 
@@ -70,6 +71,77 @@ def relocate(text: str, root: str, candidate: str) -> str:
     return text.replace(f"{root}/", f"{candidate}/")
 
 
-def stale(loaded: float | None, changed: Iterable[float], now: float) -> bool:
-    """Tell whether a file is younger than what a running unit loaded (seconds; a future time is no evidence)."""
-    return loaded is not None and any(loaded < time <= now for time in changed)
+@dataclass(frozen=True)
+class Unit:
+    """What systemd says of a unit (systemctl(1), show). Times are seconds since the epoch.
+
+    C(started) is when it last became active, C(loaded) when it last started or ended a reload.
+    """
+
+    active: str
+    enabled: str
+    started: float
+    loaded: float
+    outdated: bool
+
+
+def parse_unit(text: str, *, boot: float) -> Unit:
+    """Read what systemctl shows of L(PROPERTIES); C(boot) is when its monotonic clock began."""
+    shown = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def time(name: str) -> float:
+        return boot + int(shown.get(name) or 0) / 1e6
+
+    return Unit(
+        active=shown.get("ActiveState", ""),
+        enabled=shown.get("UnitFileState", ""),
+        started=time("ActiveEnterTimestampMonotonic"),
+        loaded=time("StateChangeTimestampMonotonic"),
+        outdated=shown.get("NeedDaemonReload") == "yes",
+    )
+
+
+PROPERTIES = ("ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic", "NeedDaemonReload")
+UNIT_FILES = "/etc/systemd/system/"
+
+
+def start_steps(unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float) -> list[str]:
+    """Return what systemctl has to do so that the unit is enabled and runs with its files.
+
+    C(published) are the files that this run writes or removes, C(times) the times of all others: one that is
+    younger than the unit (and not from the future) was left by a run that ended before its reload.
+    """
+    return [
+        *(["daemon-reload"] if _manager_reads(unit, published) else []),
+        *(["enable"] if unit.enabled in ("", "disabled") else []),
+        *_load(unit, published, times, read_at_start=read_at_start, now=now),
+    ]
+
+
+def _load(unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float) -> list[str]:
+    if unit.active == "activating":
+        # It may have read the old files already, or die of them again and again.
+        return ["restart"] if published else []
+    if unit.active not in ("active", "reloading"):
+        return ["start"]
+
+    def unread(path: str, since: float) -> bool:
+        return path in published or since < times[path] <= now
+
+    paths = {*published, *times}
+    if any(unread(path, unit.started) for path in paths if any(fnmatchcase(path, pattern) for pattern in read_at_start)):
+        return ["restart"]
+    return ["reload"] if any(unread(path, unit.loaded) for path in paths) else []
+
+
+def stop_steps(unit: Unit, published: Collection[str]) -> list[str]:
+    """Return what systemctl has to do so that the unit neither runs nor starts at boot; its own files count to the end."""
+    return [
+        *(["stop"] if unit.active not in ("", "inactive", "failed") else []),
+        *(["disable"] if unit.enabled == "enabled" else []),
+        *(["daemon-reload"] if _manager_reads(unit, published) else []),
+    ]
+
+
+def _manager_reads(unit: Unit, published: Iterable[str]) -> bool:
+    return unit.outdated or any(path.startswith(UNIT_FILES) for path in published)

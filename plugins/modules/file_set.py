@@ -10,12 +10,15 @@ DOCUMENTATION = r"""
 module: file_set
 author: mailcluster contributors (@mailcluster)
 version_added: 1.0.0
-short_description: Publish all files of a daemon as one change
+short_description: Publish all files of a daemon as one change, and run it with them
 description:
   - Writes a whole set of files with one call, and only after the daemon's own checker has accepted
     a copy of its configuration directory with the new files in it.
   - Each file is replaced by rename. Secret files show in a diff that they change, not what they hold.
   - Files of the set that are no longer declared are removed.
+  - >-
+    With O(unit), the daemon is then enabled and started, reloaded or restarted, whichever the files ask for. What a run
+    that was killed in between has left undone is seen by the times of the files, and is a change of the next run.
 options:
   root:
     description: The daemon's configuration directory; relative paths are below it, and it is what gets checked.
@@ -62,14 +65,32 @@ options:
       with the new files; paths below O(root) in the new files point into the copy.
     type: str
   unit:
-    description: >-
-      The systemd unit that reads the files. When it runs and was last started or reloaded before one of them changed
-      (an earlier run was killed), that counts as a change, so that its handler runs.
+    description: The systemd unit that reads the files.
     type: str
+  unit_state:
+    description: >-
+      V(started) enables O(unit) and sees that it runs with the files; V(stopped) stops and disables it, if there is one.
+    type: str
+    choices: [started, stopped]
+    default: started
+  read_at_start:
+    description: >-
+      Globs, absolute or relative to O(root), of files that O(unit) reads only when it starts. They ask for a restart,
+      all others for a reload. V(/*) means all.
+    type: list
+    elements: str
+    default: []
+  also_read:
+    description: >-
+      Absolute paths of files that O(unit) reads and something else publishes, such as certificates. In check mode,
+      nothing is validated while one of them is missing.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode:
     support: full
-    description: Validates as well, unless the checker is not installed yet.
+    description: Validates as well, unless the checker or a file of O(also_read) is not there yet.
   diff_mode:
     support: full
     description: Shows everything but secrets.
@@ -93,7 +114,20 @@ EXAMPLES = r"""
     owned: [override.d/*.conf, override.d/*.inc]
     validate: rspamadm --var=CONFDIR=%s --var=LOCAL_CONFDIR=%s --var=DBDIR=%s configtest -s -c %s/rspamd.conf
     unit: rspamd.service
-  notify: Reload rspamd
+
+- name: Configure HAProxy, which reads its environment only when it starts
+  mailcluster.postfix.file_set:
+    root: /etc/haproxy
+    files:
+      - path: haproxy.cfg
+        content: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
+      - path: /etc/default/haproxy
+        secret: "VALKEY_PASSWORD={{ valkey_password }}\n"
+        mode: "0600"
+    validate: haproxy -c -f %s/haproxy.cfg
+    unit: haproxy.service
+    read_at_start: [/etc/default/haproxy]
+    also_read: [/etc/ssl/private/www.pem]
 """
 
 RETURN = r"""
@@ -103,10 +137,12 @@ changed_files:
   type: list
   elements: str
   sample: [/etc/rspamd/override.d/greylist.conf]
-stale:
-  description: Whether the unit runs with something older than the files.
+unit_steps:
+  description: What systemctl did, or would do in check mode.
   returned: always
-  type: bool
+  type: list
+  elements: str
+  sample: [daemon-reload, enable, reload]
 """
 
 import glob
@@ -122,13 +158,19 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _files
 from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import (
+    PROPERTIES,
     File,
     Step,
     diff,
+    parse_unit,
     plan,
     relocate,
-    stale,
+    start_steps,
+    stop_steps,
 )
+
+# As long as systemd waits for a start or a stop, and a little more (systemd-system.conf(5), DefaultTimeoutStartSec).
+PATIENCE = 100.0
 
 
 class FileSetError(Exception):
@@ -182,13 +224,42 @@ def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step],
             raise FileSetError(f"{words[0]} refuses the new configuration, nothing was changed: {said}")
 
 
-def _loaded(unit: str) -> float | None:
-    """Return when a running unit was last started or reloaded, None when it does not run."""
-    shown = _commands.run("systemctl", "show", unit, "-p", "ActiveState", "-p", "StateChangeTimestampMonotonic")
-    state = dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
-    if shown.rc or state.get("ActiveState") != "active":
-        return None
-    return time.time() - time.monotonic() + int(state["StateChangeTimestampMonotonic"]) / 1e6
+def _unit_steps(module: AnsibleModule, root: str, steps: list[Step], desired: dict[str, File]) -> list[str]:
+    """Return what the unit still has to do, by what systemd and the times of its files say."""
+    published = {step.path for step in steps}
+    shown = _commands.run("systemctl", "show", module.params["unit"], f"--property={','.join(PROPERTIES)}")
+    unit = parse_unit(shown.stdout, boot=time.time() - time.monotonic())
+    if module.params["unit_state"] == "stopped":
+        return stop_steps(unit, published)
+    others = {*desired, *module.params["also_read"]} - published
+    return start_steps(
+        unit,
+        published,
+        {path: os.stat(path).st_mtime for path in others if os.path.exists(path)},
+        read_at_start=[os.path.join(root, pattern) for pattern in module.params["read_at_start"]],
+        now=time.time(),
+    )
+
+
+def _systemctl(verb: str, unit: str) -> None:
+    outcome = _commands.run("systemctl", verb, *([] if verb == "daemon-reload" else [unit]), timeout=PATIENCE)
+    if outcome.rc:
+        said = _commands.run("journalctl", f"--unit={unit}", "--lines=5", "--output=cat", "--no-pager")
+        raise FileSetError(f"systemctl {verb} {unit}: {outcome.text} The unit's last words: {said.text}")
+
+
+def _publish(steps: list[Step], desired: dict[str, File]) -> None:
+    if any(step.after is None for step in steps):
+        # What is removed has no time any more; until the unit has seen it, another file of the set is as young.
+        for path in [path for path in desired if os.path.exists(path)][:1]:
+            os.utime(path)
+    for directory in {Path(step.path).parent for step in steps}:
+        _files.sweep(directory)
+    for step in steps:
+        if step.after is None:
+            os.unlink(step.path)
+        else:
+            _write(step.path, step.after)
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
@@ -207,23 +278,19 @@ def run(module: AnsibleModule) -> dict[str, object]:
     before = {path: found for path in desired for found in [_read(path)] if found is not None}
     owned = [path for pattern in module.params["owned"] for path in glob.glob(os.path.join(root, pattern))]
     steps = plan(before, desired, owned)
-    if steps and module.params["validate"]:
+    known = not module.check_mode or all(map(os.path.exists, module.params["also_read"]))
+    if steps and module.params["validate"] and known:
         _validate(module, module.params["validate"], root, steps, desired)
-
-    unit = module.params["unit"]
-    times = [os.stat(path).st_mtime for path in before]
-    late = unit is not None and stale(_loaded(unit), times, time.time())
+    unit_steps = _unit_steps(module, root, steps, desired) if module.params["unit"] else []
 
     if not module.check_mode:
-        for step in steps:
-            if step.after is None:
-                os.unlink(step.path)
-            else:
-                _write(step.path, step.after)
+        _publish(steps, desired)
+        for verb in unit_steps:
+            _systemctl(verb, module.params["unit"])
     return {
-        "changed": bool(steps) or late,
+        "changed": bool(steps or unit_steps),
         "changed_files": [step.path for step in steps],
-        "stale": late,
+        "unit_steps": unit_steps,
         "diff": [entry for step in steps for entry in diff(step)],
     }
 
@@ -251,6 +318,9 @@ def main() -> None:
             "owned": {"type": "list", "elements": "str", "default": []},
             "validate": {"type": "str"},
             "unit": {"type": "str"},
+            "unit_state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+            "read_at_start": {"type": "list", "elements": "str", "default": []},
+            "also_read": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )

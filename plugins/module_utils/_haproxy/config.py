@@ -24,6 +24,8 @@ STATE_FILE = "/run/mailcluster/haproxy.state"
 # The backend whose servers say, by being in maintenance, which services of the node are drained.
 SERVING = "serving"
 EDGE = "edge"
+# How much of the connections of a node the world may hold, in percent.
+PUBLIC_SHARE = 80
 PASSWORD_VARIABLE = "MAILCLUSTER_VALKEY_PASSWORD"
 
 # IDLE may last 29 minutes without a byte (RFC 2177); a reply to DATA may take ten (RFC 5321, 4.5.3.2.6).
@@ -78,7 +80,7 @@ class Listen:
 class Settings:
     """What is the same in every proxy of the node."""
 
-    maxconn: int = 4000
+    maxconn: int = 8000
     connect_timeout: str = "500ms"
     check_interval: str = "1s"
     health_port: int = 12026
@@ -103,13 +105,25 @@ def _idle(service: str) -> tuple[str, ...]:
     return (f"timeout client {timeout}", f"timeout server {timeout}")
 
 
-def _to_peers(door: _cluster.Door, port: Mapping[str, Any]) -> Listen:
+def public_maxconn(doors: Sequence[_cluster.Door], maxconn: int) -> int:
+    """How many connections one public frontend may hold, so that all of them together leave a fifth to the health frontend and the peers.
+
+    HAProxy accepts nothing anywhere at its global maxconn: strangers would demote edge after edge. What is
+    served by the node itself passes its HAProxy twice.
+    """
+    own = {door.service for door in doors if door.kind == "peer"}
+    passages = sum(2 if door.service in own else 1 for door in doors if door.kind == "public")
+    return max(1, maxconn * PUBLIC_SHARE // 100 // max(1, passages))
+
+
+def _to_peers(door: _cluster.Door, port: Mapping[str, Any], *, maxconn: int) -> Listen:
     sends_client = ("send-proxy-v2",) if port["address"] == "client" else ()
     return Listen(
         name=door.name,
         defaults="peers",
         binds=_binds(door),
         lines=(
+            *((f"maxconn {maxconn}",) if door.kind == "public" else ()),
             *_idle(door.service),
             f"option httpchk GET /{door.service}",
             "http-check disable-on-404",
@@ -136,6 +150,14 @@ def _health_check(health: Mapping[str, Any], *, password: bool) -> tuple[str, ..
     match health["type"]:
         case "http":
             return (f"option httpchk GET {health['path']}",)
+        case "sasl":
+            return (
+                "option tcp-check",
+                f"tcp-check connect port {health['port']}",
+                f"tcp-check connect port {health['sasl_port']}",
+                # The greeting of Dovecot's auth process; its master alone, which holds the socket, says nothing.
+                "tcp-check expect string VERSION",
+            )
         case "valkey":
             return (
                 "option tcp-check",
@@ -225,12 +247,19 @@ def listens(
     *,
     health_port: int = Settings.health_port,
     valkey_password: bool = False,
+    maxconn: int = Settings.maxconn,
 ) -> list[Listen]:
     """Every proxy of one node. Raises ClusterError where the inventory does not allow an answer."""
     doors = _cluster.doors(ports, of_tier, node, regions)
     me = _cluster.find_member(of_tier, node)
+    share = public_maxconn(doors, maxconn)
     return [
-        *(_to_daemon(door, ports[door.service], password=valkey_password) if door.kind == "peer" else _to_peers(door, ports[door.service]) for door in doors),
+        *(
+            _to_daemon(door, ports[door.service], password=valkey_password)
+            if door.kind == "peer"
+            else _to_peers(door, ports[door.service], maxconn=share)
+            for door in doors
+        ),
         *_health(ports, doors, me, health_port),
     ]
 

@@ -8,7 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import File, Step, diff, plan, relocate, stale
+from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import (
+    File,
+    Step,
+    Unit,
+    diff,
+    parse_unit,
+    plan,
+    relocate,
+    start_steps,
+    stop_steps,
+)
 
 FILE = File("a\n", "root", "root", 0o644)
 SECRET = replace(FILE, content="hunter2\n", secret=True, mode=0o440)
@@ -57,14 +67,57 @@ def test_relocate_moves_what_is_below_the_root(text: str, moved: str) -> None:
     assert relocate(text, "/etc/d", "/tmp/c") == moved
 
 
+RUNS = Unit(active="active", enabled="enabled", started=10.0, loaded=20.0, outdated=False)
+
+
+def test_a_unit_is_read_from_what_systemctl_shows() -> None:
+    shown = (
+        "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n"
+        "ActiveEnterTimestampMonotonic=9000000\nStateChangeTimestampMonotonic=19500000\n"
+    )
+    assert parse_unit(shown, boot=1.0) == replace(RUNS, loaded=20.5)
+
+
+def test_a_unit_that_systemd_does_not_know_is_neither_active_nor_enabled() -> None:
+    unit = parse_unit("ActiveState=inactive\nUnitFileState=\nNeedDaemonReload=no\n", boot=1.0)
+    assert (unit.active, unit.enabled, unit.outdated) == ("inactive", "", False)
+
+
 @pytest.mark.parametrize(
-    ("loaded", "changed", "answer"),
+    ("unit", "published", "times", "steps"),
     [
-        pytest.param(10.0, [9.0], False, id="a file older than the load was read"),
-        pytest.param(10.0, [9.0, 11.0], True, id="a younger file was not"),
-        pytest.param(None, [11.0], False, id="what does not run has loaded nothing"),
-        pytest.param(10.0, [99.0], False, id="a time to come proves nothing"),
+        pytest.param(RUNS, [], {"/f": 19.0}, [], id="a file older than the load was read"),
+        pytest.param(RUNS, [], {"/f": 21.0}, ["reload"], id="a younger file was not"),
+        pytest.param(RUNS, [], {"/f": 99.0}, [], id="a time to come proves nothing"),
+        pytest.param(RUNS, ["/f"], {}, ["reload"], id="a file of this run is loaded"),
+        pytest.param(RUNS, ["/start"], {}, ["restart"], id="a file that is read at start asks for a restart"),
+        pytest.param(RUNS, ["/f"], {"/start": 9.0}, ["reload"], id="one that was read at the start does not"),
+        pytest.param(RUNS, [], {"/start": 15.0}, ["restart"], id="a reload after it was not enough"),
+        pytest.param(RUNS, ["/f"], {"/start": 15.0}, ["restart"], id="a restart loads everything"),
+        pytest.param(RUNS, ["/etc/systemd/system/d.service.d/m.conf"], {}, ["daemon-reload", "reload"], id="systemd reads its own files first"),
+        pytest.param(replace(RUNS, outdated=True), [], {}, ["daemon-reload"], id="and those that it was not told of"),
+        pytest.param(replace(RUNS, active="reloading"), ["/f"], {}, ["reload"], id="a reload under way may have come too early"),
+        pytest.param(replace(RUNS, active="activating"), ["/f"], {}, ["restart"], id="a start under way, too"),
+        pytest.param(replace(RUNS, active="activating"), [], {"/f": 21.0}, [], id="but it is left alone without a change"),
+        pytest.param(replace(RUNS, active="failed"), [], {}, ["start"], id="what failed is started"),
+        pytest.param(replace(RUNS, active="inactive", enabled="disabled"), ["/f"], {}, ["enable", "start"], id="a start loads everything"),
+        pytest.param(replace(RUNS, active="inactive", enabled=""), ["/f"], {}, ["enable", "start"], id="a unit that is not installed yet will be"),
+        pytest.param(replace(RUNS, enabled="static"), [], {}, [], id="a static unit cannot be enabled"),
     ],
 )
-def test_stale(loaded: float | None, changed: list[float], answer: bool) -> None:
-    assert stale(loaded, changed, now=20.0) is answer
+def test_a_unit_is_started(unit: Unit, published: list[str], times: dict[str, float], steps: list[str]) -> None:
+    assert start_steps(unit, published, times, read_at_start=["/start"], now=30.0) == steps
+
+
+@pytest.mark.parametrize(
+    ("unit", "published", "steps"),
+    [
+        pytest.param(RUNS, [], ["stop", "disable"], id="a running unit is stopped"),
+        pytest.param(RUNS, ["/etc/systemd/system/d.service.d/m.conf"], ["stop", "disable", "daemon-reload"], id="while its own files still count"),
+        pytest.param(replace(RUNS, active="failed", enabled="disabled"), [], [], id="what does not run is left alone"),
+        pytest.param(replace(RUNS, active="activating", enabled="disabled"), [], ["stop"], id="what will run is stopped"),
+        pytest.param(replace(RUNS, active="inactive", enabled=""), [], [], id="what is not installed is no news"),
+    ],
+)
+def test_a_unit_is_stopped(unit: Unit, published: list[str], steps: list[str]) -> None:
+    assert stop_steps(unit, published) == steps

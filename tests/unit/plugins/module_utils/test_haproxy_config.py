@@ -63,6 +63,37 @@ def test_local_doors_end_the_sessions_of_a_dead_server() -> None:
     assert all("default-server on-marked-down shutdown-sessions" in door.lines for door in doors)
 
 
+@pytest.mark.parametrize(
+    ("tiers", "share"),
+    [
+        pytest.param(["mx"], 80, id="one public service has four fifths"),
+        pytest.param(["mx", "submission"], 26, id="three share them"),
+        pytest.param(["edge", "mx"], 40, id="what the edge itself serves passes twice"),
+    ],
+)
+def test_the_public_frontends_share_four_fifths_of_the_connections(tiers: list[str], share: int) -> None:
+    of_tier = {tier: cases.MEMBERS[tier] for tier in tiers} | {"edge": cases.MEMBERS["edge"]}
+    if "edge" in tiers:
+        of_tier["mx"] = cases.MEMBERS["edge"]
+    found = config.listens(cases.PORTS, of_tier, "east-edge1", cases.REGIONS, maxconn=100)
+    limits = {line for listen in found for line in listen.lines if line.startswith("maxconn")}
+    assert limits == {f"maxconn {share}"}
+
+
+@pytest.mark.parametrize("name", ["health", "submission-in", "relay-out"])
+def test_peers_and_the_health_have_no_limit_of_their_own(name: str) -> None:
+    of_tier = cases.ALONE
+    found = {listen.name: listen for listen in config.listens(cases.PORTS, of_tier, "alone", cases.REGIONS)}
+    assert not [line for line in found[name].lines if line.startswith("maxconn")]
+
+
+@pytest.mark.parametrize("service", ["submission", "submissions"])
+def test_a_submission_node_is_well_only_while_its_logins_are_answered(service: str) -> None:
+    lines = listens("east-submission1")[f"{service}-in"].lines
+    asked = [line for line in lines if line.startswith("tcp-check")]
+    assert asked == ["tcp-check connect port 10265", "tcp-check connect port 10266", "tcp-check expect string VERSION"]
+
+
 @pytest.mark.parametrize("service", ["imaps", "imap"])
 def test_an_idle_imap_session_outlives_its_29_minutes(service: str) -> None:
     assert "timeout server 35m" in listens("east-mailbox1")[f"{service}-in"].lines
