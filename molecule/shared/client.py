@@ -68,7 +68,7 @@ def converse_all(node: str, requests: Sequence[dict[str, Any]], *, seconds: int 
 
 def open_ports(node: str, addresses: Sequence[str], ports: Sequence[int]) -> set[tuple[str, int]]:
     """The pairs of address and port that take a connection from a container."""
-    return {(address, port) for address, port in run_python(node, CORE.read_text(), "open_ports", list(addresses), list(ports))}
+    return {(str(address), int(port)) for address, port in run_python(node, CORE.read_text(), "open_ports", list(addresses), list(ports))}
 
 
 if __name__ == "__main__":

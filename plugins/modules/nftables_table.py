@@ -68,14 +68,14 @@ def _listing(module: AnsibleModule, name: str) -> str:
     """Return the table as the kernel has it, without counters; empty when it has none."""
     if module.get_bin_path("nft") is None:
         return ""
-    rc, out, _ = module.run_command(["nft", "-s", "list", "table", "inet", name])
+    rc, out, _err = module.run_command(["nft", "-s", "list", "table", "inet", name])
     return "" if rc else str(out)
 
 
 def _rehearse(module: AnsibleModule, name: str, path: str, before: str) -> str:
     """Return what the kernel would list; without a file or a namespace, something that differs only from no table."""
     if module.get_bin_path("nft") and os.path.exists(path):
-        rc, out, _ = module.run_command(["unshare", "--net", "sh", "-c", _REHEARSAL, name, path])
+        rc, out, _err = module.run_command(["unshare", "--net", "sh", "-c", _REHEARSAL, name, path])
         if rc == 0:
             return str(out)
     return before or f"table inet {name}\n"

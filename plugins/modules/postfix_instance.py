@@ -289,7 +289,7 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
             _instance.apply(paths, before, wanted, steps, made=made, keep=module.params["keep"], probe=module.params["probe"], report=report)
     for warning in [*report.warnings, *report.unvalidated]:
         module.warn(warning)
-    shared, _, local = wanted.target.partition("-")
+    shared, _dash, local = wanted.target.partition("-")
     return {
         "changed": steps.changed,
         "diff": list(steps.diff),

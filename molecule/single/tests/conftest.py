@@ -12,10 +12,6 @@ os.environ["MAILCLUSTER_INVENTORY"] = "inventories/single"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab/tests"))
 pytest.register_assert_rewrite(*LAB)
 
-from testing import (  # noqa: E402, F401
-    entrance,
-    pytest_configure,
-    pytest_report_teststatus,
-    pytest_runtest_makereport,
-    site,
-)
+from testing import entrance, pytest_configure, pytest_report_teststatus, pytest_runtest_makereport, site  # noqa: E402
+
+__all__ = ["entrance", "pytest_configure", "pytest_report_teststatus", "pytest_runtest_makereport", "site"]

@@ -173,12 +173,12 @@ def test_nodes_are_the_members_of_tiers_and_regions() -> None:
 
 
 def test_addresses_that_are_no_list_are_an_error() -> None:
-    _, errors = nodes({"a": {"mailcluster_addresses": "10.1.0.11"}}, {"mx": ["a"]}, [EAST])
+    _nodes, errors = nodes({"a": {"mailcluster_addresses": "10.1.0.11"}}, {"mx": ["a"]}, [EAST])
     assert [str(error) for error in errors] == ["mailcluster_addresses (a): is no list of addresses"]
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "edits"),
+    ("word", "name", "edits"),
     [
         ("mx_main", "mx_main", 0),
         ("mx_mian", "mx_main", 1),
@@ -190,8 +190,8 @@ def test_addresses_that_are_no_list_are_an_error() -> None:
         ("relay_main", "mx_main", 5),
     ],
 )
-def test_distance_counts_insertions_deletions_substitutions_and_swaps(one: str, other: str, edits: int) -> None:
-    assert distance(one, other) == distance(other, one) == edits
+def test_distance_counts_insertions_deletions_substitutions_and_swaps(word: str, name: str, edits: int) -> None:
+    assert distance(word, name) == distance(name, word) == edits
 
 
 VOCABULARY = Vocabulary(

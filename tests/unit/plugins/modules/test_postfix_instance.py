@@ -49,7 +49,7 @@ class Node:
         if command[0] == "systemctl":
             self._systemctl(command[1])
         elif command[0] == "postmap":
-            kind, _, source = command[-1].partition(":")
+            kind, _colon, source = command[-1].partition(":")
             Path(f"{source}.{kind}").write_text("product of " + Path(source).read_text())
         elif command[:2] == ("postconf", "-m"):
             return Outcome(0, "lmdb\ntexthash\n", "")
