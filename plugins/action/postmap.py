@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible import constants as C
+from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts, _tables
@@ -105,7 +105,7 @@ class ActionModule(ActionBase):
         if shell.tmpdir is None:
             self._make_tmp_path()
         remote: str = shell.join_path(shell.tmpdir, "tables")
-        handle, local = tempfile.mkstemp(dir=C.DEFAULT_LOCAL_TMP)
+        handle, local = tempfile.mkstemp(dir=constants.DEFAULT_LOCAL_TMP)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)

@@ -27,7 +27,7 @@ def test_directives(settings: dict[str, object], text: str) -> None:
 
 @pytest.mark.parametrize("value", [{"a": 1}, None, "x\nrequirepass y", ["x\ny"]])
 def test_directives_refuse_what_is_not_one_line(value: object) -> None:
-    with pytest.raises(AnsibleFilterError, match="^directives: save: "):
+    with pytest.raises(AnsibleFilterError, match=r"^directives: save: "):
         directives({"save": value})  # type: ignore[dict-item]
 
 

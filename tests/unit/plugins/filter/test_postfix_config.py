@@ -32,7 +32,7 @@ NOISE = st.sampled_from(["# a comment\n", "\n", "   # another\n", " \n"])
 def main_texts(draw: st.DrawFn) -> str:
     """Texts as people write them: any blanks, comments, continuations, names twice."""
     text = ""
-    for _ in range(draw(st.integers(0, 5))):
+    for _entry in range(draw(st.integers(0, 5))):
         name = draw(st.sampled_from(["relayhost", "mydestination", "smtpd_banner", "smtpd_milters", "a:b", "x"]))
         text += draw(NOISE) * draw(st.integers(0, 1)) + f"{name}{draw(BLANKS)}={draw(BLANKS)}{draw(VALUE)}\n"
         for piece in draw(st.lists(VALUE, max_size=2)):
@@ -48,11 +48,11 @@ ARGUMENT = st.one_of(WORD, st.builds("argv={}".format, WORD), st.just("-v"))
 @st.composite
 def master_texts(draw: st.DrawFn) -> str:
     text = ""
-    for _ in range(draw(st.integers(0, 4))):
+    for _entry in range(draw(st.integers(0, 4))):
         fields = [
             draw(st.sampled_from(["smtp", "25", "[::1]:26", "maildrop", "pickup"])),
             draw(st.sampled_from(["inet", "unix", "pass", "fifo"])),
-            *(draw(st.sampled_from("yn-")) for _ in range(3)),
+            *(draw(st.sampled_from("yn-")) for _flag in range(3)),
             draw(st.sampled_from(["-", "60", "1000?"])),
             draw(st.sampled_from(["-", "0", "17"])),
             draw(st.sampled_from(["smtpd", "pipe", "smtp"])),
