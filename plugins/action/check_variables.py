@@ -63,7 +63,7 @@ def value_errors(name: str, host: str, attributes: Mapping[str, Any], value: obj
         yield Error(name, host, "is a secret, but holds a placeholder")
     for error in ArgumentSpecValidator({name: dict(attributes)}).validate({name: value}).errors:
         if isinstance(error, UnsupportedError):
-            unknown, _, supported = error.msg.partition(". Supported parameters include: ")
+            unknown, _dot, supported = error.msg.partition(". Supported parameters include: ")
             yield Error(name, host, f"has no key {unknown.removeprefix(name + '.')}; the keys are {supported.rstrip('.')}")
         elif secret and not isinstance(error, RequiredError):
             kind = attributes.get("elements") if isinstance(error, ElementError) else attributes.get("type", "str")
@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         given = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
+        _result, arguments = self.validate_argument_spec(
             argument_spec={"roles": {"type": "list", "elements": "str", "default": []}, "strict": {"type": "bool", "default": False}}
         )
         host = str(given["inventory_hostname"])
