@@ -83,6 +83,8 @@ ANSWERS = {
         "plain": run("postconf", "-c", str(directory({})), "-d"),
         "expanded": run("postconf", "-c", str(directory({})), "-dx"),
         "types": run("postconf", "-m"),
+        "services": Path("/etc/postfix/master.cf.proto").read_text(**BYTES),
+        "programs": [str(path) for path in Path("/usr/lib/postfix/sbin").iterdir()],
     },
 }
 asked = json.load(sys.stdin)

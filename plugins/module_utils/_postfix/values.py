@@ -58,7 +58,9 @@ ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
     "smtp_dns_support_level": ("", "disabled", "enabled", "dnssec"),
     "lmtp_dns_support_level": ("", "disabled", "enabled", "dnssec"),
     "smtpd_sasl_type": ("cyrus", "dovecot"),
-    "smtp_sasl_type": ("cyrus", "dovecot"),
+    # A client has no Dovecot to ask.
+    "smtp_sasl_type": ("cyrus",),
+    "lmtp_sasl_type": ("cyrus",),
     "smtpd_forbid_bare_newline": ("yes", "no", "normalize", "reject"),
     "mynetworks_style": ("class", "subnet", "host"),
     "reject_tempfail_action": _TEMPFAIL,
@@ -84,6 +86,7 @@ ENUMERATION_LISTS: Mapping[str, tuple[str, ...]] = {
     "sender_canonical_classes": ("envelope_sender", "header_sender"),
     "recipient_canonical_classes": ("envelope_recipient", "header_recipient"),
     "internal_mail_filter_classes": ("bounce", "notify"),
+    "propagate_unmatched_extensions": ("canonical", "virtual", "alias", "forward", "include", "generic"),
     "smtputf8_autodetect_classes": ("sendmail", "smtpd", "qmqpd", "forward", "bounce", "notify", "verify", "all"),
     "mailbox_delivery_lock": ("fcntl", "flock", "dotlock"),
     "virtual_mailbox_lock": ("fcntl", "flock", "dotlock"),
@@ -141,7 +144,7 @@ _IN_DAYS = ("maximal_queue_lifetime", "bounce_queue_lifetime")
 # Strings whose minimal length is 1 in CONFIG_STR_TABLE, and whose default is not empty.
 _NOT_EMPTY = re.compile(
     r"(?:address_verify_)?(?:default|local|relay|virtual)_transport|.*_service_name|.*_notice_recipient|.*_expansion_filter"
-    r"|.*_(?:cipherlist|fingerprint_digest)|(?:smtp|lmtp)_(?:host_lookup|tls_(?:secure|verify)_cert_match|sasl_type|address_preference)"
+    r"|tls_(?:high|medium|null)_cipherlist|.*_fingerprint_digest|(?:smtp|lmtp)_(?:host_lookup|tls_(?:secure|verify)_cert_match|sasl_type|address_preference)"
     r"|(?:canonical|sender_canonical|recipient_canonical|smtputf8_autodetect)_classes|(?:command|daemon|data|queue|meta|shlib|process_id)_directory"
     r"|smtp_helo_name|lmtp_lhlo_name|smtpd_banner|smtpd_sasl_(?:type|path|service)|smtpd_policy_service_default_action|myorigin|mail_name|mail_owner"
     r"|setgid_group|syslog_name|syslog_facility|default_privs|default_rbl_reply|default_database_type|double_bounce_sender"
@@ -198,7 +201,8 @@ _TRANSPORTS = _set(
 _TRANSPORT_MAPS = ("transport_maps", "sender_dependent_default_transport_maps", "mailbox_transport_maps", "fallback_transport_maps")
 _CACHES = re.compile(r".*_(?:cache_database|cache_map|verify_map|cache_name)\Z")
 # Parameters of which every word is a table.
-_TABLES = re.compile(r".*_(?:maps|checks|cache_map|reply_map|verify_map|command_filter|reply_filter|status_filter)\Z")
+_TABLES = re.compile(r"(?!proxy_)(?:.*_)?(?:maps|checks|cache_map|reply_map|verify_map|command_filter|reply_filter|status_filter)\Z")
+_NEXTHOP = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]+)(?::(?:([0-9]{1,9})|[a-z][a-z0-9-]*))?\Z")
 _PROXIED = re.compile(r"proxy:[^\s,{}=]+")
 _FILES = re.compile(r".*_(?:file|chain_files|CAfile)\Z")
 _NOT_READ = ("bounce_template_file", "maillog_file", "tls_config_file", "smtpd_tls_dh512_param_file")
@@ -332,6 +336,7 @@ class _Checker:
         yield from self._relaying()
         yield from self._clients()
         yield from self._servers()
+        yield from self._mailboxes()
         yield from self._domains()
         yield from self._sizes()
         yield from self._services()
@@ -473,13 +478,17 @@ class _Checker:
 
     def _proxied(self, scope: _Scope, name: str, value: str) -> Iterator[ConfigError]:
         """proxymap(8) opens no table that its own lists do not hold, and the client dies."""
-        lists = ("proxy_read_maps", "proxy_write_maps")
-        if name in lists or not self.node.defaults:
+        if not self.node.defaults or name == "proxy_write_maps":
             return
-        approved = {word for list_ in lists for word in _PROXIED.findall(expand(self.main.values.get(list_, ""), self.main.values))}
+        if name == "proxy_read_maps":
+            # smtpd(8) opens the default of this one whatever else is set.
+            name = "local_recipient_maps"
+            value = expand(self.main.values.get(name, ""), self.main.values)
+        list_ = "proxy_write_maps" if _CACHES.match(name) else "proxy_read_maps"
+        approved = set(_PROXIED.findall(expand(self.main.values.get(list_, ""), self.main.values)))
         for word in dict.fromkeys(_PROXIED.findall(value)):
             if word not in approved and "$" not in word:
-                yield scope.error(name, f"{word!r} is not in {' or '.join(lists)}")
+                yield scope.error(name, f"{word!r} is not in {list_}")
 
     def _milters(self, scope: _Scope, name: str, value: str) -> Iterator[ConfigError]:
         if name not in _MILTER_LISTS:
@@ -494,14 +503,20 @@ class _Checker:
                     yield scope.error(name, f"unknown milter option {option!r}{like(option, _MILTER_OPTIONS)}")
                 elif option.endswith("_timeout") and not _TIME.match(setting):
                     yield scope.error(name, f"{option} of a milter must be a time, not {setting!r}")
+                elif option == "protocol" and setting not in ENUMERATIONS["milter_protocol"]:
+                    yield scope.error(name, f"protocol of a milter must be one of {', '.join(ENUMERATIONS['milter_protocol'])}, not {setting!r}")
                 elif option == "default_action" and setting not in _MILTER_ACTIONS:
                     yield scope.error(name, f"default_action of a milter must be one of {', '.join(_MILTER_ACTIONS)}, not {setting!r}")
 
     def _transport(self, scope: _Scope, name: str, value: str) -> Iterator[ConfigError]:
         if name in _TRANSPORTS and value and "$" not in value:
-            transport = value.partition(":")[0].strip()
+            transport, _, nexthop = value.partition(":")
             if transport not in self.names:
                 yield scope.error(name, f"transport {transport!r} is not in {master_cf.FILE}{like(transport, self.names)}")
+            elif any(entry.service == transport and entry.command == "smtp" for entry in self.services):
+                yield from self._nexthops(scope, name, nexthop)
+        if name in ("relayhost", "smtp_fallback_relay", "fallback_relay") and "$" not in value:
+            yield from self._nexthops(scope, name, value)
         if name in _TRANSPORT_MAPS:
             for word in words(value):
                 source = self.sources.get(word.removeprefix("proxy:").partition(":")[2])
@@ -510,6 +525,13 @@ class _Checker:
                         transport = target.partition(":")[0].strip()
                         if transport and transport not in self.names:
                             yield ConfigError(f"transport {transport!r} is not in {master_cf.FILE}", file=source.name, subject=key)
+
+    def _nexthops(self, scope: _Scope, name: str, value: str) -> Iterator[ConfigError]:
+        """smtp(8) dies of a destination that it cannot part into host and port."""
+        for word in words(value):
+            found = _NEXTHOP.match(word)
+            if not found or not 0 < int(found[1] or 1) < 65536:
+                yield scope.error(name, f"a destination is host, [host] or [host]:port, not {word!r}")
 
     def _maps(self, scope: _Scope, name: str, value: str) -> Iterator[ConfigError]:
         only_tables = _TABLES.match(name)
@@ -531,6 +553,8 @@ class _Checker:
         # unix: and tcp: are also sockets of milters, policy services and transports.
         if self.node.map_types is not None and kind not in self.node.map_types and kind not in ("unix", "tcp", "static"):
             yield scope.error(name, f"table type {kind!r} is not installed: {word!r}")
+        if kind in ("pipemap", "unionmap", "randmap") and not (path.startswith("{") and path.endswith("}")):
+            yield scope.error(name, f"a table of this type is {kind}:{{ ... }}, not {word!r}")
         if kind in ("pipemap", "unionmap") and path.startswith("{"):
             for inner in words(path[1:-1]):
                 yield from self._map(scope, name, inner)
@@ -543,6 +567,13 @@ class _Checker:
             yield scope.error(name, f"a table needs an absolute path: {word!r}")
         elif not _CACHES.match(name):
             yield from self._present(scope, name, kind, path)
+        elif self.node.exists is not None and not self._own_place(path) and not self.node.exists(path.rpartition("/")[0] or "/"):
+            yield scope.error(name, f"the directory of {word!r} does not exist")
+
+    def _own_place(self, path: str) -> bool:
+        """Whether a file lies in a directory that the instance gets anyway."""
+        places = (expand(self.main.values.get(name, ""), self.main.values) for name in ("data_directory", "queue_directory"))
+        return any(place and path.startswith(f"{place}/") for place in places)
 
     def _present(self, scope: _Scope, name: str, kind: str, path: str) -> Iterator[ConfigError]:
         if path.startswith(f"{self.directory}/"):
@@ -617,6 +648,11 @@ class _Checker:
             def value(name: str, entry: Service = entry, scope: _Scope = scope) -> str:
                 return expand(scope.values.get(f"{entry.command}_{name}", ""), scope.values).strip().lower()
 
+            for family, name in ((4, "bind_address"), (6, "bind_address6")):
+                with contextlib.suppress(ValueError):
+                    if not value(name) or "$" in value(name) or ipaddress.ip_address(value(name)).version == family:
+                        continue
+                yield scope.error(f"{entry.command}_{name}", f"must be an IPv{family} address, not {value(name)!r}")
             if value("sasl_auth_enable") == "yes" and not value("sasl_password_maps"):
                 yield scope.error(f"{entry.command}_sasl_auth_enable", f"needs {entry.command}_sasl_password_maps")
             if value("tls_wrappermode") == "yes" and value("tls_security_level") in ("", "none", "may") and value("enforce_tls") != "yes":
@@ -635,6 +671,16 @@ class _Checker:
             ]
             if only and not any(seen.get(name) for name in certificates):
                 yield scope.error(only[0], "needs a certificate, such as smtpd_tls_chain_files")
+
+    def _mailboxes(self) -> Iterator[ConfigError]:
+        """virtual(8) needs to know where mailboxes are and whose."""
+        transport = expand(self.main.values.get("virtual_transport", ""), self.main.values).partition(":")[0]
+        domains = expand(self.main.values.get("virtual_mailbox_domains", ""), self.main.values).strip()
+        if not domains or not any(entry.service == transport and entry.command == "virtual" for entry in self.services):
+            return
+        for name in ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps"):
+            if name in self.main.values and not expand(self.main.values[name], self.main.values).strip():
+                yield self.main.error(name, "must not be empty where virtual(8) delivers")
 
     def _domains(self) -> Iterator[ConfigError]:
         """A domain belongs to one address class (ADDRESS_CLASS_README)."""
@@ -666,7 +712,7 @@ class _Checker:
         for name in _ESSENTIAL:
             if name not in self.names:
                 yield ConfigError("Postfix cannot work without this service", file=master_cf.FILE, subject=name)
-        by_key = {entry.key for entry in self.services}
+        by_key = {entry.key: entry for entry in self.services}
         for scope in self.scopes:
             for name, raw in scope.own.items():
                 if name.endswith("_service_name") and "$" not in raw and raw not in self.names:
@@ -680,6 +726,8 @@ class _Checker:
                 behind = entry.option("smtpd_service_name", self.main.values.get("smtpd_service_name", "smtpd"))
                 if (behind, "pass") not in by_key:
                     yield ConfigError(f"hands over to {behind}/pass, which is missing", file=master_cf.FILE, line=entry.line, subject=entry.subject)
+                elif by_key[behind, "pass"].private == "n":
+                    yield ConfigError(f"hands over to {behind}/pass, which must be private", file=master_cf.FILE, line=entry.line, subject=entry.subject)
 
     def _ports(self) -> Iterator[ConfigError]:
         taken: list[Listener] = []
