@@ -20,6 +20,8 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils._checks import
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 # The role of the site facts is named for what it describes, its variables for what they belong to.
 PREFIXES = {"cluster": "mailcluster"}
+# The command line makes text of what it sets; the playbooks read these as booleans all the same.
+ON_THE_COMMAND_LINE = frozenset({"mailcluster_drain", "mailcluster_strict"})
 PLACEHOLDERS = frozenset({"changeme", "change_me", "change-me", "password", "secret", "todo"})
 
 Spec = Mapping[str, Mapping[str, Any]]
@@ -52,6 +54,19 @@ def is_secret(attributes: Mapping[str, Any]) -> bool:
     return bool(attributes.get("no_log")) or any(map(is_secret, (attributes.get("options") or {}).values()))
 
 
+def taken_for_booleans(path: str, attributes: Mapping[str, Any], value: object) -> Iterator[tuple[str, object]]:
+    """Yield the path and value of every boolean that is none: the text "false" is true to whoever reads it."""
+    options = attributes.get("options") or {}
+    kind = attributes.get("type")
+    if kind == "bool" and value is not None and not isinstance(value, bool):
+        yield path, value
+    elif kind == "list" and isinstance(value, list):
+        entry = {"type": attributes.get("elements"), "options": options}
+        yield from (found for item in value for found in taken_for_booleans(path, entry, item))
+    elif kind == "dict" and isinstance(value, Mapping):
+        yield from (found for name, inner in options.items() for found in taken_for_booleans(f"{path}.{name}", inner, value.get(name)))
+
+
 def value_errors(name: str, host: str, attributes: Mapping[str, Any], value: object) -> Iterator[Error]:
     """Yield what the specification of one option has against its value, never showing a secret."""
     if value is None or (value == "" and attributes.get("required")):
@@ -61,6 +76,11 @@ def value_errors(name: str, host: str, attributes: Mapping[str, Any], value: obj
     secret = is_secret(attributes)
     if attributes.get("no_log") and isinstance(value, str) and value.lower() in PLACEHOLDERS:
         yield Error(name, host, "is a secret, but holds a placeholder")
+    if name not in ON_THE_COMMAND_LINE:
+        for path, found in taken_for_booleans(name, attributes, value):
+            yield Error(path, host, f"{str(found)!r} is no boolean; write true or false without quotes, on the command line in JSON")
+        if attributes.get("type") == "bool":
+            return
     for error in ArgumentSpecValidator({name: dict(attributes)}).validate({name: value}).errors:
         if isinstance(error, UnsupportedError):
             unknown, _dot, supported = error.msg.partition(". Supported parameters include: ")

@@ -20,7 +20,7 @@ def site_errors(
     domains: Sequence[str],
     regions: Sequence[Mapping[str, Any]],
     networks: Sequence[str] = (),
-    accounts: str = "",
+    accounts: str | None = None,
     aliases: str = "",
     valkey_primary: str = "",
 ) -> list[str]:
@@ -45,15 +45,21 @@ def site_errors(
         nodes=nodes,
         networks=tuple(map(str, networks)),
         valkey_primary=str(valkey_primary),
-        accounts=str(accounts),
+        hosts=tuple(map(str, groups.get("all", ()))),
+        accounts=None if accounts is None else str(accounts),
         aliases=str(aliases),
         unresolved=unresolved,
     )
     return [str(error) for error in _checks.site_errors(site)]
 
 
+def trust_errors(networks: Iterable[object]) -> list[str]:
+    """Return why networks must not be trusted to send mail."""
+    return _checks.trust_errors(map(str, networks))
+
+
 class FilterModule:
     """Filters over the facts of a site."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"site_errors": site_errors}
+        return {"site_errors": site_errors, "trust_errors": trust_errors}

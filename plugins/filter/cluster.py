@@ -31,8 +31,13 @@ def cluster_tiers(group_names: Iterable[str]) -> list[str]:
     return [tier for tier in _cluster.TIERS if tier in names]
 
 
+def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> list[int]:
+    """Return every port of the port map that no stranger may reach."""
+    return _cluster.inner_ports(ports, int(health_port))
+
+
 class FilterModule:
     """Filters over the nodes of the cluster."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"cluster_members": cluster_members, "cluster_tiers": cluster_tiers}
+        return {"cluster_members": cluster_members, "cluster_tiers": cluster_tiers, "inner_ports": inner_ports}

@@ -5,19 +5,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.report import compare
 
 
-def postfix_report(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Compare the results of C(postfix_info) of all nodes, by host name; nodes without a result are left out."""
-    return compare({host: node for host, node in nodes.items() if "instances" in node})
+def postfix_report(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:
+    """Compare the results of C(postfix_info) of all nodes, by host name; nodes without a result are left out.
+
+    C(wanted) names the instances that each host must have.
+    """
+    return compare({host: node for host, node in nodes.items() if "instances" in node}, wanted or {})
+
+
+def certificate_days(answers: Iterable[Mapping[str, Any]], now: datetime | None = None) -> dict[str, int]:
+    """Return the whole days that are left, by the file that each C(openssl x509 -enddate -dateopt iso_8601) read."""
+    today = now or datetime.now(UTC)
+    try:
+        ends = {str(answer["item"]): datetime.strptime(answer["stdout"].strip(), "notAfter=%Y-%m-%d %H:%M:%S%z") for answer in answers}
+    except (KeyError, ValueError) as error:
+        raise AnsibleFilterError(f"certificate_days: {error}") from error
+    return {file: (end - today).days for file, end in ends.items()}
 
 
 class FilterModule:
     """Filters for verify."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"postfix_report": postfix_report}
+        return {"postfix_report": postfix_report, "certificate_days": certificate_days}

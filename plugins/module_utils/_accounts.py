@@ -249,6 +249,11 @@ def owners(alias: str, known: Directory) -> list[str]:
     return list(dict.fromkeys(address for address in reached if address in known.accounts))
 
 
+def takes(address: str, known: Directory) -> bool:
+    """Tell whether mail to an address of one of the domains arrives somewhere."""
+    return address in known.accounts or address in known.aliases or f"@{address.rpartition('@')[2]}" in known.aliases
+
+
 def domain_rows(site: Site) -> list[str]:
     """Rows of virtual_mailbox_domains; the value says nothing (postconf(5))."""
     return [f"{domain} mailcluster" for domain in sorted(set(site.domains))]

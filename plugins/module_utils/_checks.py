@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address, ip_network
 from itertools import combinations
 
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts as _directory
@@ -19,6 +19,7 @@ Network = IPv4Network | IPv6Network
 
 SITE = "site"
 MAX_EDITS = 2
+_SHOWN = 4
 # A shorter prefix is a network that no site owns alone: to trust it is to trust strangers.
 SHORTEST_PREFIX = {4: 8, 6: 32}
 NEEDS = {
@@ -75,7 +76,8 @@ class Site:
     nodes: tuple[Node, ...]
     networks: tuple[str, ...] = ()
     valkey_primary: str = ""
-    accounts: str = field(default="", repr=False)
+    hosts: tuple[str, ...] = field(default=(), repr=False)
+    accounts: str | None = field(default=None, repr=False)
     aliases: str = field(default="", repr=False)
     unresolved: tuple[Error, ...] = ()
 
@@ -135,7 +137,7 @@ def nodes(
                 tiers=tuple(tier for tier in TIERS if name in tiers[tier]),
                 regions=tuple(region for region, members in homes.items() if name in members),
                 addresses=tuple(str(address) for address in addresses),
-                direct=values.get("mx_direct") in (True, "true", "yes", "True"),
+                direct=values.get("mx_direct") is True,
             )
         )
     return tuple(found), tuple(errors)
@@ -151,15 +153,45 @@ def _domains(site: Site) -> Iterator[Error]:
         yield Error("mailcluster_domains", SITE, f"{name} is listed twice")
 
 
+def _inventory(site: Site) -> Iterator[Error]:
+    lines = [name for name in site.hosts if "@" in name or (":" in name and _address(name) is None)]
+    if lines:
+        # Such a name holds a password hash, so it is not repeated.
+        reason = "of its hosts look like lines of accounts: -i names a folder, and Ansible reads every file below it; name the file hosts.yml in it"
+        yield Error("inventory", SITE, f"{len(lines)} {reason}")
+
+
+def _mapped(network: Network) -> bool:
+    return isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None
+
+
+def _together(networks: Sequence[Network]) -> list[Network]:
+    """Return the shortest list that holds the same addresses."""
+    of_4 = [network for network in networks if isinstance(network, IPv4Network)]
+    of_6 = [network for network in networks if isinstance(network, IPv6Network)]
+    return [*collapse_addresses(of_4), *collapse_addresses(of_6)]
+
+
+def trust_errors(names: Iterable[str]) -> list[str]:
+    """Return why networks must not be trusted: what is none, and what is larger than a site, alone or together."""
+    parsed = {name: _network(name) for name in names}
+    errors = [f"{name!r} is no network address in CIDR notation" for name, network in parsed.items() if network is None]
+    errors += [f"{name} is IPv4 in the form of IPv6, which no client has" for name, network in parsed.items() if network and _mapped(network)]
+    networks = {name: network for name, network in parsed.items() if network is not None}
+    for network in _together(list(networks.values())):
+        shortest = SHORTEST_PREFIX[network.version]
+        if network.prefixlen >= shortest:
+            continue
+        whole = [f"{name} trusts" for name, part in networks.items() if part == network][:1]
+        parts = [name for name, part in networks.items() if _inside(part.network_address, [network])]
+        together = f"{', '.join(parts[:_SHOWN])}{', ...' * (len(parts) > _SHOWN)} together trust"
+        errors.append(f"{(whole or [together])[0]} half the world: the prefix of {network} is shorter than /{shortest}")
+    return errors
+
+
 def _trust(site: Site) -> Iterator[Error]:
-    listed = [("mailcluster_networks", name, SITE) for name in site.networks]
-    listed += [("mailcluster_regions", name, region.name) for region in site.regions for name in region.networks]
-    for variable, name, where in listed:
-        network = _network(name)
-        if network is None:
-            yield Error(variable, where, f"{name!r} is no network address in CIDR notation")
-        elif network.prefixlen < SHORTEST_PREFIX[network.version]:
-            yield Error(variable, where, f"{name} trusts half the world: its prefix is shorter than /{SHORTEST_PREFIX[network.version]}")
+    yield from (Error("mailcluster_networks", SITE, reason) for reason in trust_errors(site.networks))
+    yield from (Error("mailcluster_regions", region.name, reason) for region in site.regions for reason in trust_errors(region.networks))
 
 
 def _regions(site: Site) -> Iterator[Error]:
@@ -256,18 +288,24 @@ def _members(site: Site) -> Iterator[Error]:
 
 
 def _accounts(site: Site) -> Iterator[Error]:
-    if not (site.accounts or site.aliases):
+    if site.accounts is None:
         return
     homes = {node.name: "" for node in site.tier("mailbox")}
     known = _directory.Site(domains=tuple(name.lower() for name in site.domains), homes=homes, lmtp_port=0, imap_port=0, internal_port=0)
     try:
-        _directory.directory(site.accounts, site.aliases, site=known)
+        found = _directory.directory(site.accounts, site.aliases, site=known)
     except _directory.AccountsError as error:
         for line in str(error).splitlines():
             yield Error("mailcluster_aliases" if line.startswith("aliases") else "mailcluster_accounts", SITE, line)
+        return
+    domain = site.domain.lower()
+    if site.tier("mx") and domain in known.domains and not _directory.takes(f"postmaster@{domain}", found):
+        # smtpd(8) takes RCPT TO:<postmaster> without asking any table, and completes it by $myorigin.
+        reason = "is neither an account nor an alias, but mail to <postmaster> is always accepted (RFC 5321 section 4.5.1) and would bounce"
+        yield Error("mailcluster_aliases", SITE, f"postmaster@{domain} {reason}")
 
 
-RULES: Sequence[Callable[[Site], Iterator[Error]]] = (_domains, _trust, _regions, _vips, _nodes, _tiers, _members, _accounts)
+RULES: Sequence[Callable[[Site], Iterator[Error]]] = (_inventory, _domains, _trust, _regions, _vips, _nodes, _tiers, _members, _accounts)
 
 
 def site_errors(site: Site) -> list[Error]:

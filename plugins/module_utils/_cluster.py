@@ -145,6 +145,13 @@ def door_address(address: str) -> str:
     return ".".join(["127", *address.split(".")[1:]])
 
 
+def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> list[int]:
+    """Every port of the map that no stranger may reach: all but the public ones."""
+    own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local") if name in port]
+    health = [port["health"][name] for port in ports.values() for name in ("port", "sasl_port") if name in port.get("health", {})]
+    return sorted({int(number) for number in (*own, *health, health_port)})
+
+
 def servers_for(node: Member, tier_members: Sequence[Member]) -> tuple[Server, ...]:
     """The own region first; the others are its backup, if it has anyone of its own."""
     own = [member for member in tier_members if member.region == node.region]

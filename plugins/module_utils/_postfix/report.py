@@ -43,8 +43,8 @@ def _shared_text(files: Mapping[str, str]) -> str:
     return re.sub(rf"^{re.escape(OVERRIDDEN)}", "", files.get(main_cf.FILE, "").partition(LOCAL)[0], flags=re.MULTILINE)
 
 
-def compare(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Judge `{host: {release, instances}}` of all nodes.
+def compare(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Judge `{host: {release, instances}}` of all nodes, which must have the instances that `wanted` names by host.
 
     Returns errors (drift: a sentence with instance, host and digest) and differences (what two releases of one
     instance have in different form, which is allowed and shown).
@@ -53,7 +53,8 @@ def compare(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
         ((instance["name"], node["release"], host, instance) for host, node in nodes.items() for instance in node["instances"]),
         key=lambda row: row[:3],
     )
-    errors = [error for name, _release, host, instance in rows for error in _own_errors(f"{name} ({host})", instance)]
+    errors = _missing(nodes, wanted)
+    errors += [error for name, _release, host, instance in rows for error in _own_errors(f"{name} ({host})", instance)]
     differences: list[str] = []
     for name, of_name in groupby(rows, key=lambda row: row[0]):
         by_release: dict[str, Mapping[str, Any]] = {}
@@ -63,6 +64,11 @@ def compare(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
             errors += _drift(f"{name} on Debian {release}", members)
         differences += _release_differences(name, by_release)
     return {"errors": errors, "differences": differences}
+
+
+def _missing(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]]) -> list[str]:
+    found = {host: {instance["name"] for instance in node["instances"]} for host, node in nodes.items()}
+    return [f"{name} ({host}): the node lacks the instance" for host, names in sorted(wanted.items()) for name in names if name not in found.get(host, {name})]
 
 
 def _own_errors(subject: str, instance: Mapping[str, Any]) -> list[str]:

@@ -8,9 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.action.check_variables import is_secret, value_errors, vocabulary
+from ansible_collections.mailcluster.postfix.plugins.action.check_variables import (
+    ON_THE_COMMAND_LINE,
+    is_secret,
+    specification,
+    value_errors,
+    vocabulary,
+)
 
 SECRET = {"type": "str", "required": True, "no_log": True}
+DOORS = {"type": "list", "elements": "dict", "options": {"open": {"type": "bool"}, "more": {"type": "dict", "options": {"shut": {"type": "bool"}}}}}
 KEYS = {"type": "list", "elements": "dict", "options": {"selector": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}}}
 
 
@@ -20,7 +27,15 @@ def said(attributes: dict[str, Any], value: object) -> list[str]:
 
 @pytest.mark.parametrize(
     ("attributes", "value"),
-    [({"type": "bool"}, "yes"), ({"type": "int"}, 5), ({"type": "str"}, ""), (SECRET, "s3cret-enough"), (KEYS, [{"selector": "a", "key": "b"}])],
+    [
+        ({"type": "bool"}, False),
+        ({"type": "bool"}, None),
+        ({"type": "int"}, 5),
+        ({"type": "str"}, ""),
+        (SECRET, "s3cret-enough"),
+        (KEYS, [{"selector": "a", "key": "b"}]),
+        (DOORS, [{"open": True, "more": {"shut": False}}, {}]),
+    ],
 )
 def test_what_matches_its_specification_is_no_error(attributes: dict[str, Any], value: object) -> None:
     assert said(attributes, value) == []
@@ -43,6 +58,32 @@ def test_an_error_names_variable_host_and_reason(attributes: dict[str, Any], val
     assert len(lines) == 1
     assert lines[0].startswith("mx_x (mx1): ")
     assert reason in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "value", "line"),
+    [
+        pytest.param({"type": "bool"}, "false", "mx_x (mx1): 'false' is no boolean; write true or false without quotes", id="text"),
+        pytest.param({"type": "bool"}, "", "mx_x (mx1): '' is no boolean", id="empty"),
+        pytest.param({"type": "bool"}, 0, "mx_x (mx1): '0' is no boolean", id="number"),
+        pytest.param({"type": "bool"}, "maybe", "mx_x (mx1): 'maybe' is no boolean", id="word"),
+        pytest.param(DOORS, [{"open": True}, {"open": "no"}], "mx_x.open (mx1): 'no' is no boolean", id="in a list"),
+        pytest.param(DOORS, [{"more": {"shut": "no"}}], "mx_x.more.shut (mx1): 'no' is no boolean", id="deeper"),
+    ],
+)
+def test_a_text_is_no_boolean(attributes: dict[str, Any], value: object, line: str) -> None:
+    lines = said(attributes, value)
+    assert len(lines) == 1
+    assert lines[0].startswith(line)
+
+
+@pytest.mark.parametrize("name", sorted(ON_THE_COMMAND_LINE))
+def test_what_the_playbooks_read_as_a_boolean_may_be_a_text(name: str) -> None:
+    assert list(value_errors(name, "mx1", specification("cluster")[name], "true")) == []
+
+
+def test_what_the_playbooks_read_as_a_boolean_must_be_one() -> None:
+    assert len(list(value_errors("mailcluster_drain", "mx1", specification("cluster")["mailcluster_drain"], "maybe"))) == 1
 
 
 @pytest.mark.parametrize(

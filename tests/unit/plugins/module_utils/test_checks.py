@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils._checks import Node, Region, Site, Vocabulary, distance, nodes, site_errors
+from ansible_collections.mailcluster.postfix.plugins.module_utils._checks import (
+    Node,
+    Region,
+    Site,
+    Vocabulary,
+    distance,
+    nodes,
+    site_errors,
+    trust_errors,
+)
 
 EAST = Region("east", ("10.1.0.0/24", "fd01::/64"), ("10.1.0.10", "fd01::10"), 51)
 WEST = Region("west", ("10.2.0.0/24",), ("10.2.0.10",), 52)
@@ -24,7 +33,9 @@ SITE = Site(
     regions=(EAST, WEST),
     nodes=NODES,
     networks=("10.1.0.0/24", "10.2.0.0/24", "fd01::/64"),
+    hosts=("e-edge", "e-all", "w-edge", "192.0.2.1", "2001:db8::1"),
     accounts="# people\nalice@example.org:e-all:{SHA512-CRYPT}x\n",
+    aliases="postmaster@example.org alice@example.org\n",
 )
 
 
@@ -44,7 +55,7 @@ def test_a_good_site_has_no_errors() -> None:
     ("changes", "line"),
     [
         pytest.param({"domain": "example"}, "mailcluster_domain (site): 'example' is no domain name", id="domain"),
-        pytest.param({"domains": ("a_b.org",), "accounts": ""}, "mailcluster_domains (site): 'a_b.org' is no domain name", id="domain of a list"),
+        pytest.param({"domains": ("a_b.org",)}, "mailcluster_domains (site): 'a_b.org' is no domain name", id="domain of a list"),
         pytest.param(
             {"domains": ("example.org", "Example.ORG")}, "mailcluster_domains (site): example.org is listed twice", id="domain listed twice"
         ),
@@ -88,13 +99,30 @@ def test_a_good_site_has_no_errors() -> None:
         ),
         pytest.param(
             {"networks": ("0.0.0.0/0",)},
-            "mailcluster_networks (site): 0.0.0.0/0 trusts half the world: its prefix is shorter than /8",
+            "mailcluster_networks (site): 0.0.0.0/0 trusts half the world: the prefix of 0.0.0.0/0 is shorter than /8",
             id="the world, IPv4",
         ),
         pytest.param(
             {"networks": ("2000::/3",)},
-            "mailcluster_networks (site): 2000::/3 trusts half the world: its prefix is shorter than /32",
+            "mailcluster_networks (site): 2000::/3 trusts half the world: the prefix of 2000::/3 is shorter than /32",
             id="the world, IPv6",
+        ),
+        pytest.param(
+            with_east(networks=("10.0.0.0/8", "11.0.0.0/8", "fd01::/64")),
+            "mailcluster_regions (east): 10.0.0.0/8, 11.0.0.0/8 together trust half the world: the prefix of 10.0.0.0/7 is shorter than /8",
+            id="half the world in pieces",
+        ),
+        pytest.param(
+            {"hosts": ("e-edge", "alice@example.org:e-all:{SHA512-CRYPT}hidden", "bob:e-all:hidden")},
+            "inventory (site): 2 of its hosts look like lines of accounts: -i names a folder, and Ansible reads every file below it; "
+            "name the file hosts.yml in it",
+            id="accounts read as an inventory",
+        ),
+        pytest.param(
+            {"aliases": "info@example.org alice@example.org\npostmaster@example.net alice@example.org\n"},
+            "mailcluster_aliases (site): postmaster@example.org is neither an account nor an alias, but mail to <postmaster> is always accepted "
+            "(RFC 5321 section 4.5.1) and would bounce",
+            id="no postmaster",
         ),
         pytest.param(with_node("e-edge", tiers=()), "groups (e-edge): is in region east, but in no tier", id="no tier"),
         pytest.param(with_node("e-all", regions=()), "groups (e-all): is in tier mx, but in the group of no region", id="no region"),
@@ -158,8 +186,54 @@ def test_all_errors_are_reported_at_once() -> None:
 
 
 def test_no_error_shows_a_password_hash() -> None:
-    bad = replace(SITE, accounts="alice@example.org:e-all:{SHA512-CRYPT}hidden:x\nbob@example.org:hidden\nhidden\n")
+    bad = replace(SITE, hosts=("alice@example.org:e-all:hidden",), accounts="alice@example.org:e-all:{SHA512-CRYPT}hidden:x\nbob@example.org:hidden\nhidden\n")
     assert "hidden" not in "\n".join(map(str, site_errors(bad)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"accounts": "postmaster@example.org:e-all:{SHA512-CRYPT}x", "aliases": ""}, id="an account"),
+        pytest.param({"domain": "Example.ORG"}, id="another case"),
+        pytest.param({"aliases": "@example.org alice@example.org"}, id="a catch-all"),
+        pytest.param({"domain": "example.com", "aliases": ""}, id="a domain that is served elsewhere"),
+        pytest.param({"accounts": None, "aliases": ""}, id="accounts that are not judged"),
+    ],
+)
+def test_a_postmaster_who_is_reached_is_no_error(changes: dict[str, Any]) -> None:
+    assert site_errors(replace(SITE, **changes)) == []
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [
+        pytest.param([], id="nobody"),
+        pytest.param(["10.0.0.0/8", "192.168.0.0/16", "10.1.0.0/24"], id="private networks"),
+        pytest.param(["2001:db8::/32", "fd01::/64", "::1", "127.0.0.1"], id="IPv6 and addresses"),
+    ],
+)
+def test_networks_of_a_site_may_be_trusted(networks: list[str]) -> None:
+    assert trust_errors(networks) == []
+
+
+@pytest.mark.parametrize(
+    ("networks", "error"),
+    [
+        pytest.param(["0.0.0.0/0"], "0.0.0.0/0 trusts half the world", id="the world"),
+        pytest.param(["0.0.0.0/1", "128.0.0.0/1"], "0.0.0.0/1, 128.0.0.0/1 together trust half the world: the prefix of 0.0.0.0/0", id="two halves"),
+        pytest.param([f"{n}.0.0.0/8" for n in range(256)], "0.0.0.0/8, 1.0.0.0/8, 2.0.0.0/8, 3.0.0.0/8, ... together", id="256 parts"),
+        pytest.param(["2001:db8::/32", "2001:db9::/32"], "together trust half the world: the prefix of 2001:db8::/31", id="IPv6 in pieces"),
+        pytest.param(["10.0.0.0/8", "0.0.0.0/0"], "0.0.0.0/0 trusts", id="a part and the world"),
+        pytest.param(["10.1.0.1/24"], "'10.1.0.1/24' is no network address in CIDR notation", id="host bits"),
+        pytest.param(["all"], "'all' is no network address in CIDR notation", id="a word"),
+        pytest.param(["[fd01::]/64"], "'[fd01::]/64' is no network address in CIDR notation", id="brackets"),
+        pytest.param(["::ffff:0:0/96"], "::ffff:0:0/96 is IPv4 in the form of IPv6, which no client has", id="IPv4-mapped"),
+    ],
+)
+def test_networks_of_the_world_are_named(networks: list[str], error: str) -> None:
+    found = trust_errors(networks)
+    assert len(found) == 1
+    assert found[0].startswith(error) or error in found[0]
 
 
 def test_nodes_are_the_members_of_tiers_and_regions() -> None:
@@ -170,6 +244,11 @@ def test_nodes_are_the_members_of_tiers_and_regions() -> None:
     )
     assert found == (Node("a", ("mx",), ("east",), ("10.1.0.11",), direct=True), Node("b", (), ("east",), ()))
     assert errors == ()
+
+
+def test_only_true_makes_an_exchanger_direct() -> None:
+    found, _ = nodes({"a": {"mx_direct": "false"}, "b": {"mx_direct": "true"}}, {"mx": ["a", "b"]}, [EAST])
+    assert [node.direct for node in found] == [False, False]
 
 
 def test_addresses_that_are_no_list_are_an_error() -> None:

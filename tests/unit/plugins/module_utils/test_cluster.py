@@ -113,3 +113,14 @@ def test_a_stranger_to_the_cluster_is_refused() -> None:
 
 def test_tiers_come_in_the_order_of_the_playbooks() -> None:
     assert _cluster.tiers_of(cases.ALONE, "alone") == ("mailbox", "filter", "relay", "submission", "mx", "edge")
+
+
+def test_every_port_but_the_public_ones_is_an_inner_one() -> None:
+    found = _cluster.inner_ports(cases.PORTS, 12026)
+    # As numbers of the map, so that a new kind of port is missed here first.
+    numbers = {number for port in cases.PORTS.values() for number in [*port.values(), *port["health"].values()] if isinstance(number, int) and number > 2}
+    assert set(found) == numbers - {port["public"] for port in cases.PORTS.values() if "public" in port} | {12026}
+
+
+def test_inner_ports_are_listed_once() -> None:
+    assert _cluster.inner_ports({"a": {"peer": 2, "daemon": 1, "health": {"type": "tcp", "port": 1}}, "b": {"local": 2}}, 3) == [1, 2, 3]

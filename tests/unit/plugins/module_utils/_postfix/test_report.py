@@ -49,7 +49,7 @@ def test_shared_parameters_have_what_a_node_overrides_but_not_its_own() -> None:
 
 def test_equal_nodes_with_their_own_names_are_one_tier() -> None:
     nodes = {"mx1": node(state(PLAIN)), "mx2": node(state(made(local={"myhostname": "mx2.test"})))}
-    assert report.compare(nodes) == {"errors": [], "differences": []}
+    assert report.compare(nodes, {}) == {"errors": [], "differences": []}
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,41 @@ def test_equal_nodes_with_their_own_names_are_one_tier() -> None:
     ],
 )
 def test_fault_of_a_node_is_named(before: Before, error: str) -> None:
-    assert any(error in line for line in report.compare({"mx1": node(before)})["errors"])
+    assert any(error in line for line in report.compare({"mx1": node(before)}, {})["errors"])
 
 
 def test_stopped_instance_is_no_error() -> None:
-    assert report.compare({"mx1": node(state(PLAIN, running=False, enabled=False))})["errors"] == []
+    assert report.compare({"mx1": node(state(PLAIN, running=False, enabled=False))}, {})["errors"] == []
 
 
 def test_drift_names_instance_release_digests_and_nodes() -> None:
     other = made(main={"mynetworks": "10.0.0.0/8"})
     nodes = {"mx1": node(state(PLAIN)), "mx2": node(state(other)), "mx3": node(state(PLAIN))}
-    assert report.compare(nodes)["errors"] == [
+    assert report.compare(nodes, {})["errors"] == [
         f"postfix-mx on Debian 13: the shared digest differs: {PLAIN.shared} on mx1, mx3; {other.shared} on mx2"
     ]
 
 
 def test_releases_may_differ_and_it_is_shown() -> None:
     older = made(main={"mynetworks": "", "smtpd_forbid_bare_newline": "normalize"}, maxproc="9")
-    found = report.compare({"mx1": node(state(PLAIN)), "mx2": node(state(older), release="12")})
+    found = report.compare({"mx1": node(state(PLAIN)), "mx2": node(state(older), release="12")}, {})
     assert found["errors"] == []
     assert [line.split(";")[0] for line in found["differences"]] == [
         "postfix-mx: smtpd_forbid_bare_newline: Debian 12: normalize",
         found["differences"][1].split(";")[0],
     ]
     assert found["differences"][1].startswith("postfix-mx: service 10025/inet: Debian 12: ")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "errors"),
+    [
+        pytest.param({"mx1": ["postfix-mx"], "mx2": []}, [], id="as wanted"),
+        pytest.param({"mx2": ["postfix-mx"]}, ["postfix-mx (mx2): the node lacks the instance"], id="none"),
+        pytest.param({"mx1": ["postfix-mx", "postfix-relay"]}, ["postfix-relay (mx1): the node lacks the instance"], id="one of two"),
+        pytest.param({"gone": ["postfix-mx"]}, [], id="a node that did not answer"),
+    ],
+)
+def test_an_instance_that_a_node_lacks_is_named(wanted: dict[str, list[str]], errors: list[str]) -> None:
+    nodes = {"mx1": node(state(PLAIN)), "mx2": {"release": "13", "instances": []}}
+    assert report.compare(nodes, wanted)["errors"] == errors

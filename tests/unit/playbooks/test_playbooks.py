@@ -1,0 +1,150 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the playbooks promise: read from their files, and from a run of check over the inventory that a reader copies."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import TIERS
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOKS = ROOT / "playbooks"
+FILES = sorted(path for path in PLAYBOOKS.rglob("*.yml") if path.parent.name != "vars")
+SPEC = yaml.safe_load((ROOT / "roles/cluster/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["check"]["options"]
+SWITCHES = sorted(name for name, attributes in SPEC.items() if attributes["type"] == "bool")
+
+
+def expressions(data: Any, key: str = "") -> Iterator[str]:
+    """Yield every text of a playbook that is an expression or holds one."""
+    if isinstance(data, dict):
+        for name, value in data.items():
+            yield from expressions(value, name)
+    elif isinstance(data, list):
+        for value in data:
+            yield from expressions(value, key)
+    elif isinstance(data, str) and (key in ("when", "that", "changed_when", "failed_when", "until") or "{{" in data):
+        yield data
+
+
+def tier(name: str) -> dict[str, Any]:
+    (play,) = yaml.safe_load((PLAYBOOKS / "tiers" / f"{name}.yml").read_text(encoding="utf-8"))
+    return play
+
+
+def value(expression: str, **variables: object) -> object:
+    return Templar(loader=DataLoader(), variables=variables).template(trust_as_template(expression))
+
+
+def judge(condition: str, **variables: object) -> bool:
+    return Templar(loader=DataLoader(), variables=variables).evaluate_conditional(trust_as_template(condition))
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(path.relative_to(PLAYBOOKS)) for path in FILES])
+def test_a_switch_is_read_as_a_boolean_even_from_the_command_line(file: Path) -> None:
+    read = [text for text in expressions(yaml.safe_load(file.read_text(encoding="utf-8"))) for name in SWITCHES if re.search(rf"\b{name}\b", text)]
+    # With -e name=true the value is a text, which a condition refuses.
+    assert [text for text in read if len(re.findall(r"\b(?:" + "|".join(SWITCHES) + r")\b(?! \| default\(false\) \| bool\b)", text))] == []
+
+
+def test_the_switches_of_the_playbooks_are_found() -> None:
+    assert {"mailcluster_drain", "mailcluster_strict", "mailcluster_one_tier"} <= set(SWITCHES)
+    assert "mailcluster_drain | default(false) | bool" in list(expressions(tier("mx")))
+
+
+@pytest.mark.parametrize("name", TIERS)
+@pytest.mark.parametrize(
+    ("given", "serial"),
+    [
+        pytest.param({}, "100%", id="neither"),
+        pytest.param({"mailcluster_drain": "true"}, "1", id="drained"),
+        pytest.param({"mailcluster_drain": "false"}, "100%", id="not drained"),
+        pytest.param({"mailcluster_drain": True, "mailcluster_serial": 2}, 2, id="drained by two"),
+        pytest.param({"mailcluster_serial": "50%"}, "50%", id="half of the tier"),
+    ],
+)
+def test_a_drained_tier_changes_node_by_node(name: str, given: dict[str, object], serial: object) -> None:
+    assert value(tier(name)["serial"], **given) == serial
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_a_drain_asked_for_on_the_command_line_is_one(name: str) -> None:
+    conditions = [task["when"] for section in ("pre_tasks", "post_tasks") for task in tier(name)[section]]
+    assert [judge(condition, mailcluster_drain="true") for condition in conditions] == [True, True]
+    assert [judge(condition, mailcluster_drain="false") for condition in conditions] == [False, False]
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_a_host_of_several_tiers_gets_its_base_in_the_first_tier_that_runs(name: str) -> None:
+    (condition,) = [task["when"] for task in tier(name)["tasks"] if "base.yml" in task.get("ansible.builtin.import_tasks", "")]
+    (alone,) = [play["vars"] for play in yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")) if "tiers/" + name in str(play)]
+    site = {"mailcluster_tiers": list(TIERS), "mailcluster_tier": name}
+    assert judge(condition, **site) is (name == TIERS[0])
+    assert judge(condition, **site, **alone)
+    assert judge(condition, **site | {"mailcluster_tiers": [name]})
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_a_tier_playbook_begins_with_the_check(name: str) -> None:
+    plays = yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8"))
+    assert [play["ansible.builtin.import_playbook"] for play in plays] == ["check.yml", "tiers/packages.yml", f"tiers/{name}.yml"]
+
+
+def check(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", "mailcluster.postfix.check", "-i", inventory, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": ".config/ansible.cfg", "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The inventory that a reader copies, with its secrets set."""
+    pytest.importorskip("cryptography")
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    folder = tmp_path_factory.mktemp("example") / "mail"
+    shutil.copytree(ROOT / "inventories/two_regions", folder)
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.yml"))
+    keys = {"rsa": rsa.generate_private_key(65537, 2048), "ed25519": ed25519.Ed25519PrivateKey.generate()}
+    pem = {name: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode() for name, key in keys.items()}
+    secrets = {name: pem.get(name.rpartition("_")[2], "a-secret-of-the-test-1") for name in re.findall(r"\{\{ (vault_\w+) \}\}", text)}
+    (folder / "group_vars/all/vault.yml").write_text(yaml.safe_dump(secrets), encoding="utf-8")
+    return folder
+
+
+def test_the_example_passes_once_its_secrets_are_set(example: Path) -> None:
+    done = check(example / "hosts.yml")
+    assert (done.returncode, "DKIM" in done.stdout, "Unable to parse" in done.stderr) == (0, False, False), done.stdout
+
+
+def test_the_folder_of_the_example_is_refused_as_an_inventory_without_a_hash(example: Path) -> None:
+    done = check(example, "--limit", "west-filter1")
+    assert done.returncode != 0
+    assert "inventory (site): 2 of its hosts look like lines of accounts" in done.stdout + done.stderr
+    assert "{CRYPT}" not in done.stdout
+
+
+def test_a_domain_without_a_key_is_told(example: Path) -> None:
+    done = check(example / "hosts.yml", "--limit", "west-filter1", "-e", '{"mailcluster_domains": ["example.org", "example.net", "Example.com"]}')
+    assert "no key for example.com: mail from there goes out without a DKIM signature" in done.stdout
+    assert done.returncode == 0
