@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Environment, nodes
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -20,7 +21,12 @@ FILTERS = sorted(path.stem for path in (ROOT / "plugins" / "filter").glob("*.yml
 COLLECTION = "mailcluster.postfix."
 # Facts of the site belong to the role that checks them; it changes nothing and so has no tasks of its own.
 PREFIXES = {"cluster": "mailcluster"}
-SECRET = re.compile(r"(password|passphrase|secret)$")
+SECRET = re.compile(r"(^|[_.])(pass|passwd|password|passphrase|secret|token|credential|key)s?$")
+# The only secrets with a default: it is the one that the site sets.
+DERIVED_SECRETS = {
+    "haproxy_valkey_password": "{{ valkey_password | default('') if 'filter' in mailcluster_tiers else '' }}",
+    "rspamd_valkey_password": "{{ valkey_password }}",
+}
 
 
 @cache
@@ -126,17 +132,109 @@ def test_what_is_required_has_no_default(role: str) -> None:
     assert [name for name, attributes in spec(role).items() if attributes.get("required") and name in defaults(role)] == []
 
 
+def secrets(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The options that are secrets or sound like one; a list of records is judged by what is in it."""
+    sounding = {name: attributes for name, attributes in options_of(options) if SECRET.search(name) or attributes.get("no_log")}
+    return {
+        name: attributes
+        for name, attributes in sounding.items()
+        # A flag that says secret is none, nor is the path of a key.
+        if attributes["type"] != "bool" and not (attributes["type"] == "path" and name.endswith("_key")) and "options" not in attributes
+    }
+
+
+# With what the secret of a record is reached through.
+SECRETS = {name.split(".")[0] for role in ROLES for name in secrets(spec(role))}
+
+
+def names_in(template: str) -> set[str]:
+    return {node.name for node in Environment().parse(template).find_all(nodes.Name)}
+
+
+def alternatives(template: str) -> Iterator[nodes.Node]:
+    """Yield what stands in for something that is not there."""
+    tree = Environment().parse(template)
+    yield from (side for node in tree.find_all(nodes.CondExpr) for side in (node.expr1, node.expr2) if side)
+    yield from (side for node in tree.find_all(nodes.Or) for side in (node.left, node.right))
+    yield from (argument for node in tree.find_all(nodes.Filter) if node.name in ("default", "d") for argument in node.args[:1])
+
+
+def in_clear(value: str) -> bool:
+    """Whether it is anything but a template that takes its secret from the site, and has no other at hand."""
+    return not names_in(value) & SECRETS or any(isinstance(node, nodes.Const) and bool(node.value) for node in alternatives(value))
+
+
+def texts(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (path, text) for every text that is not empty, and every number."""
+    if isinstance(data, (str, int)) and data not in ("", True, False):
+        yield path, str(data)
+    for key, value in data.items() if isinstance(data, dict) else ():
+        yield from texts(value, f"{path}.{key}".removeprefix("."))
+    for value in data if isinstance(data, list) else ():
+        yield from texts(value, path)
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_a_secret_is_a_string_that_is_not_logged_and_has_no_default(role: str) -> None:
-    named = {name: attributes for name, attributes in options_of(spec(role)) if SECRET.search(name) or attributes.get("no_log")}
-    # A flag that says secret is none, and a default may only point at another secret.
-    secrets = {name: attributes for name, attributes in named.items() if attributes["type"] != "bool"}
-    assert [
-        name
-        for name, attributes in secrets.items()
-        if attributes.get("no_log") is not True
-        or attributes["type"] not in ("str", "list") or "{{" not in attributes.get("default", "{{") or "choices" in attributes
-    ] == []
+@pytest.mark.parametrize("entry", ["check", "main"])
+def test_a_secret_is_a_string_that_is_not_logged(role: str, entry: str) -> None:
+    known = secrets(spec(role, entry)) if entry in role_file(role, "meta/argument_specs.yml")["argument_specs"] else {}
+    assert [name for name, is_ in known.items() if is_.get("no_log") is not True or is_["type"] != "str" or "choices" in is_] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_default_of_a_secret_is_the_secret_of_the_site(role: str) -> None:
+    found = {name: attributes["default"] for name, attributes in secrets(spec(role)).items() if "default" in attributes}
+    assert found == {name: template for name, template in DERIVED_SECRETS.items() if name.startswith(f"{role}_")}
+
+
+@pytest.mark.parametrize("template", DERIVED_SECRETS.values(), ids=DERIVED_SECRETS)
+def test_the_secret_of_the_site_is_nowhere_written(template: str) -> None:
+    assert not in_clear(template)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hunter2",
+        "{{ 'hunter2' }}",
+        "{{ mailcluster_domain }}",
+        "{{ valkey_password | default('hunter2') }}",
+        "{{ valkey_password | d('hunter2', true) }}",
+        "{{ valkey_password or 'hunter2' }}",
+        "{{ valkey_password if valkey_password is defined else 'hunter2' }}",
+    ],
+)
+def test_a_password_at_hand_is_found(value: str) -> None:
+    assert in_clear(value)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_value_of_a_role_is_a_secret_in_clear(role: str) -> None:
+    files = sorted((ROOT / "roles" / role).glob("defaults/*.yml")) + sorted((ROOT / "roles" / role).glob("vars/*.yml"))
+    keys = {name for name, attributes in options_of(spec(role)) if attributes["type"] == "path"}
+    found = [(path, text) for file in files for path, text in texts(read(file)) if SECRET.search(path) and path not in keys]
+    # What is internal has no type; by its name it is the path of a key.
+    assert [path for path, text in found if in_clear(text) and not re.match("__.*_keys?$", path)] == []
+
+
+@pytest.mark.parametrize("site", sorted(path.name for path in (ROOT / "inventories").iterdir()))
+def test_an_inventory_takes_its_secrets_from_elsewhere(site: str) -> None:
+    found = [pair for file in sorted((ROOT / "inventories" / site).rglob("*.yml")) for pair in texts(read(file)) if SECRET.search(pair[0])]
+    assert found
+    assert [path for path, text in found if not re.match(r"\{\{ (vault_\w+ \}\}$|lookup\('ansible\.builtin\.(password|file)', )", text)] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_secret_that_is_not_set_is_refused_by_name(role: str) -> None:
+    refusals = " ".join(task["ansible.builtin.assert"]["fail_msg"] for task in tasks(role_file(role, "tasks/check.yml")))
+    optional = [name for name, attributes in secrets(spec(role)).items() if not attributes.get("required") and name not in DERIVED_SECRETS]
+    assert [name for name in optional if f"{name} ({{{{ inventory_hostname }}}})" not in refusals] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_refusal_shows_no_secret(role: str) -> None:
+    messages = {task["name"]: task["ansible.builtin.assert"]["fail_msg"] for task in tasks(role_file(role, "tasks/check.yml"))}
+    assert [name for name, message in messages.items() if names_in(message) & SECRETS] == []
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role not in PREFIXES])
@@ -146,7 +244,8 @@ def test_the_tasks_are_a_table_of_contents(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_check_only_asserts_so_that_it_can_be_judged_on_the_controller(role: str) -> None:
-    allowed = {"name", "ansible.builtin.assert", "when", "vars", "no_log"}
+    # Without no_log, which would hide the reason.
+    allowed = {"name", "ansible.builtin.assert", "when", "vars"}
     assert [
         task["name"]
         for task in tasks(role_file(role, "tasks/check.yml"))
@@ -175,7 +274,7 @@ def test_both_releases_define_the_same_names(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_is_reached_by_a_playbook(role: str) -> None:
-    callers = {used: {file for file, name, _ in USES if name == used} for _, used, _ in USES}
+    callers = {used: {file for file, name, _task in USES if name == used} for _file, used, _task in USES}
     reached, waiting = set(), [role]
     while waiting:
         files = callers.get(waiting.pop(), set()) - reached
@@ -184,7 +283,7 @@ def test_every_role_is_reached_by_a_playbook(role: str) -> None:
     assert any(file.startswith("playbooks/") for file in reached)
 
 
-@pytest.mark.parametrize(("file", "role", "task"), USES, ids=[f"{file}: {role}" for file, role, _ in USES])
+@pytest.mark.parametrize(("file", "role", "task"), USES, ids=[f"{file}: {role}" for file, role, _task in USES])
 def test_an_inclusion_passes_only_names_that_the_role_knows(file: str, role: str, task: dict[str, Any]) -> None:
     assert role in ROLES
     include = next(task[key] for key in task if key.endswith("_role"))
