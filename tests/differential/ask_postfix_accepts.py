@@ -92,7 +92,11 @@ class Instance:
 
     def filled(self, text):
         for name, value in {
-            "TAG": self.tag, "CONFIG": self.config, "QUEUE": self.queue, "DATA": self.data, "SINK": 20009,
+            "TAG": self.tag,
+            "CONFIG": self.config,
+            "QUEUE": self.queue,
+            "DATA": self.data,
+            "SINK": 20009,
             **dict(zip(("PORT", "SCREEN", "FREE", "TAKEN"), self.ports, strict=True)),
         }.items():
             text = text.replace(f"@{name}@", str(value))
@@ -119,7 +123,7 @@ class Instance:
             return {**seen, "log": self.said()}
         seen["start"] = run("postfix", "start", env=environment)
         seen["talk"] = [] if seen["start"]["rc"] else self.talk(self.ports[0 if case["port"] == "PORT" else 1], case["recipient"])
-        if seen["talk"] and seen["talk"][-1].startswith("250 2.0.0") and case["wait"]:
+        if seen["talk"] and seen["talk"][-1].startswith("250 2.0.0"):
             self.until(lambda: any(DONE.search(line) or DEAD.search(line) for line in self.said()))
         seen["alive"] = self.master() > 0
         seen["log"] = self.said()

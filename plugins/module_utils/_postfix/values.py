@@ -428,8 +428,9 @@ class _Checker:
         found = _MAP.match(word.removeprefix("proxy:"))
         if found and found[1] == "inline" and found[2].startswith("{"):
             for row in words(found[2][1:-1]):
-                key, _, result = row.strip("{}").partition("=")
-                yield "", key.strip(SEPARATORS), result.strip(SEPARATORS)
+                key, equals, result = row.strip("{}").partition("=")
+                if equals:
+                    yield "", key.strip(SEPARATORS), result.strip(SEPARATORS)
         source = self.sources.get(found[2]) if found else None
         if source and source.kind in ("texthash", "cidr", *table.COMPILED):
             # What is wrong with the rows themselves is said elsewhere.
@@ -442,7 +443,7 @@ class _Checker:
     def _access(self, scope: _Scope, name: str, word: str, classes: Collection[str]) -> Iterator[ConfigError]:
         """Results of tables that access(5) describes; smtpd(8) answers 451 to an unknown one."""
         for file, key, result in self._rows(word):
-            first, *rest = result.split(None, 1)
+            first, *rest = result.split(None, 1) or [""]
             verb = first.lower()
             reasons: list[str] = []
             if verb == "filter" and ":" not in "".join(rest):
