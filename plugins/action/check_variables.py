@@ -76,6 +76,10 @@ def value_errors(name: str, host: str, attributes: Mapping[str, Any], value: obj
     secret = is_secret(attributes)
     if attributes.get("no_log") and isinstance(value, str) and value.lower() in PLACEHOLDERS:
         yield Error(name, host, "is a secret, but holds a placeholder")
+    if attributes.get("type", "str") == "str" and isinstance(value, (Mapping, list)):
+        # Ansible would write it as Python does, and take that for the text.
+        yield Error(name, host, f"is no text, but a {'list' if isinstance(value, list) else 'dictionary'}")
+        return
     if name not in ON_THE_COMMAND_LINE:
         for path, found in taken_for_booleans(name, attributes, value):
             yield Error(path, host, f"{str(found)!r} is no boolean; write true or false without quotes, on the command line in JSON")
