@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 mailcluster contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -464,7 +463,7 @@ def in_file(path: Path) -> Iterator[Sighting]:
 
 def destination(text: str) -> tuple[str, int]:
     """ADDRESS, ADDRESS:PORT, [IPv6]:PORT or a bare IPv6 address; the port is 25 if there is none."""
-    host, _, port = text.rpartition(":")
+    host, _colon, port = text.rpartition(":")
     if text.startswith("[") and text.endswith("]"):
         return text[1:-1], 25
     if host and port.isdecimal() and (":" not in host or host.startswith("[")):
@@ -474,7 +473,7 @@ def destination(text: str) -> tuple[str, int]:
 
 def positive(text: str) -> float:
     number = float(text)
-    if not number > 0:
+    if math.isnan(number) or number <= 0:
         raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
     return number
 

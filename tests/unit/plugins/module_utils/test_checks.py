@@ -247,7 +247,7 @@ def test_nodes_are_the_members_of_tiers_and_regions() -> None:
 
 
 def test_only_true_makes_an_exchanger_direct() -> None:
-    found, _ = nodes({"a": {"mx_direct": "false"}, "b": {"mx_direct": "true"}}, {"mx": ["a", "b"]}, [EAST])
+    found, _errors = nodes({"a": {"mx_direct": "false"}, "b": {"mx_direct": "true"}}, {"mx": ["a", "b"]}, [EAST])
     assert [node.direct for node in found] == [False, False]
 
 
