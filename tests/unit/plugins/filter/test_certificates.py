@@ -54,6 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     issue("other", "other", "other", "other", 3650)
     issue("node", "mx1", "ca", "node", 60)
     issue("old", "mx1", "ca", "node", -1)
+    issue("old-ca", "ca", "ca", "ca", -1)
     (directory / "broken.crt").write_text("no certificate\n")
     return directory
 
@@ -70,12 +71,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param("node", "node", "other", [], 0, "was not issued by ", id="another CA"),
         pytest.param("node", "nothing", "ca", [], 0, "nothing.key is missing", id="no key"),
         pytest.param("broken", "node", "ca", [], 0, "broken.crt: ", id="no certificate in the file"),
+        pytest.param("node", "node", "old-ca", [], 0, "old-ca.crt expired on ", id="an expired CA"),
+        pytest.param("ca", "", "", [], 3640, None, id="fit, whatever its key"),
+        pytest.param("ca", "", "", [], 3660, "within 3660 days", id="a CA that ends soon"),
+        pytest.param("old-ca", "", "", [], 0, "old-ca.crt expired on ", id="a CA that has ended"),
     ],
 )
 def test_the_reason_says_what_is_wrong(
     folder: Path, certificate: str, key: str, issuer: str, names: list[str], days: int, reason: str | None
 ) -> None:
     reasons = certificate_reasons(
-        str(folder / f"{certificate}.crt"), str(folder / f"{key}.key"), str(folder / f"{issuer}.crt") if issuer else "", names, days
+        str(folder / f"{certificate}.crt"), str(folder / f"{key}.key") if key else "", str(folder / f"{issuer}.crt") if issuer else "", names, days
     )
     assert reasons == [] if reason is None else len(reasons) == 1 and reason in reasons[0]
