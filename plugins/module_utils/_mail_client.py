@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import imaplib
 import ipaddress
 import re
+import resource
 import smtplib
 import socket
 import ssl
@@ -24,6 +26,8 @@ from typing import Any
 
 PROXY_V2_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 IMAP_POLL_SECONDS = 0.3
+_MOST_KNOCKS = 4000
+_OTHER_FILES = 64
 
 
 def proxy_header(*, version: int, source: str, destination: str, source_port: int, destination_port: int, local: bool = False) -> bytes:
@@ -313,10 +317,19 @@ def converse_all(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def open_ports(addresses: Iterable[str], ports: Iterable[int], *, timeout: float = 2.0) -> list[tuple[str, int]]:
-    """The pairs of address and TCP port that take a connection; all are tried at once."""
+    """The pairs of address and TCP port that take a connection; as many are tried at once as the process may have files."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    gate = asyncio.Semaphore(_MOST_KNOCKS if soft == resource.RLIM_INFINITY else max(1, min(_MOST_KNOCKS, soft - _OTHER_FILES)))
 
     async def knock(address: str, port: int) -> bool:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        async with gate:
+            return await connects(family, address, port)
+
+    async def connects(family: socket.AddressFamily, address: str, port: int) -> bool:
         with socket.socket(family, socket.SOCK_STREAM) as knocking:
             knocking.setblocking(False)
             try:
