@@ -21,12 +21,12 @@ def postfix_report(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, 
     return compare({host: node for host, node in nodes.items() if "instances" in node}, wanted or {})
 
 
-def certificate_days(answers: Iterable[Mapping[str, Any]], now: datetime | None = None) -> dict[str, int]:
-    """Return the whole days that are left, by the file that each C(openssl x509 -enddate -dateopt iso_8601) read."""
+def certificate_days(lines: Iterable[str], now: datetime | None = None) -> dict[str, int]:
+    """Return the whole days that are left, by file: each line is a file and what C(openssl x509 -enddate -dateopt iso_8601) says of it."""
     today = now or datetime.now(UTC)
     try:
-        ends = {str(answer["item"]): datetime.strptime(answer["stdout"].strip(), "notAfter=%Y-%m-%d %H:%M:%S%z") for answer in answers}
-    except (KeyError, ValueError) as error:
+        ends = {file: datetime.strptime(end, "notAfter=%Y-%m-%d %H:%M:%S%z") for file, _blank, end in (line.partition(" ") for line in lines)}
+    except ValueError as error:
         raise AnsibleFilterError(f"certificate_days: {error}") from error
     return {file: (end - today).days for file, end in ends.items()}
 

@@ -19,13 +19,13 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
     [("2026-05-15 12:00:00Z", 14), ("2026-05-15 11:59:59Z", 13), ("2026-05-01 12:00:01Z", 0), ("2026-04-30 12:00:00Z", -1)],
 )
 def test_days_that_are_left_are_whole_ones(end: str, days: int) -> None:
-    assert certificate_days([{"item": "node.pem", "stdout": f"notAfter={end}\n"}], NOON) == {"node.pem": days}
+    assert certificate_days([f"node.pem notAfter={end}"], NOON) == {"node.pem": days}
 
 
-@pytest.mark.parametrize("answer", [{"stdout": ""}, {"stdout": "notAfter=May 15 12:00:00 2026 GMT"}, {}])
-def test_an_answer_without_a_date_is_an_error(answer: dict[str, str]) -> None:
+@pytest.mark.parametrize("line", ["", "node.pem", "node.pem ", "node.pem notAfter=May 15 12:00:00 2026 GMT"])
+def test_an_answer_without_a_date_is_an_error(line: str) -> None:
     with pytest.raises(AnsibleFilterError, match="certificate_days: "):
-        certificate_days([{"item": "node.pem", **answer}], NOON)
+        certificate_days([line], NOON)
 
 
 def test_a_node_without_its_instance_is_reported() -> None:
