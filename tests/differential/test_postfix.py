@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import postfix_cases as cases
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import edit, main_cf, master_cf, table, values
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.generation import Table
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.macros import expand
-from conftest import Container
+from conftest import HERE, Container
 
 QUESTIONS: Mapping[str, Mapping[str, Any]] = {
     "main_cf": {
@@ -259,6 +263,34 @@ def test_no_default_is_refused(postfix: dict[str, Any]) -> None:
     )
     # Services that a default names and Debian's master.cf lacks are no fault of the values.
     assert [str(problem) for problem in found if "is not in master.cf" not in problem.reason] == []
+
+
+@pytest.fixture(scope="session")
+def role_instances() -> dict[str, Any]:
+    asked = subprocess.run([sys.executable, str(HERE / "role_instances.py")], capture_output=True, text=True, check=False)
+    assert not asked.returncode, asked.stderr
+    return json.loads(asked.stdout)
+
+
+@pytest.mark.parametrize("site", ["lab", "single", "two_regions"])
+@pytest.mark.parametrize("tier", ["mx", "submission", "relay"])
+def test_nothing_that_the_roles_set_is_refused(postfix: dict[str, Any], role_instances: dict[str, Any], tier: str, site: str) -> None:
+    answer = postfix["defaults"]["all"]
+    defaults = main_cf.parameters(answer["plain"]["out"])
+    made = role_instances[f"{tier} of {site}"]
+    assert len(made["main"]) > 30
+    found = values.check(
+        main=main_cf.parameters(main_cf.render({**made["main"], **made["local"]})),
+        services=master_cf.merge([master_cf.service(entry) for entry in made["services"]]),
+        directory=f"/etc/{made['name']}",
+        tables=[Table(entry["name"], entry["type"], entry["content"]) for entry in made["tables"]],
+        node=values.Node(
+            defaults=defaults,
+            map_types=frozenset(answer["types"]["out"].split()),
+            exists=lambda path: not path.startswith(defaults["daemon_directory"]) or path in answer["programs"],
+        ),
+    )
+    assert [str(problem) for problem in found] == []
 
 
 def test_every_installed_table_type_is_known(postfix: dict[str, Any]) -> None:

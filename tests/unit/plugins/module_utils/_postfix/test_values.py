@@ -25,6 +25,15 @@ DEFAULTS = {
     "compatibility_level": "0",
     "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
     "data_directory": "/var/lib/postfix",
+    "smtpd_soft_error_limit": "10",
+    "smtp_connect_timeout": "30s",
+    "smtp_helo_timeout": "300s",
+    "maximal_queue_lifetime": "5d",
+    "postscreen_dnsbl_allowlist_threshold": "0",
+    "postscreen_pre_queue_limit": "100",
+    "unverified_recipient_reject_code": "450",
+    "default_destination_rate_delay": "0s",
+    "proxy_read_maps": "proxy:unix:passwd.byname proxy:texthash:/there",
 }
 SERVICES = """\
 pickup unix n - n 60 1 pickup
@@ -45,9 +54,7 @@ TYPES = frozenset(["lmdb", "cdb", "texthash", "cidr", "pcre", "proxy", "static",
 
 def problems(main: dict[str, Any], services: str = "10025 inet n - n - - smtpd\n", **more: Any) -> list[str]:
     node = values.Node(defaults=DEFAULTS, map_types=TYPES, exists=more.pop("exists", lambda path: path == "/there"), data=more.pop("paths", {}))
-    found = values.check(
-        main=main_cf.parameters(main_cf.render(main)), services=master_cf.parse(SERVICES + services), directory=DIRECTORY, node=node, **more
-    )
+    found = values.check(main=main_cf.parameters(main_cf.render(main)), services=master_cf.parse(SERVICES + services), directory=DIRECTORY, node=node, **more)
     return [str(problem) for problem in found]
 
 
@@ -80,6 +87,37 @@ def problems(main: dict[str, Any], services: str = "10025 inet n - n - - smtpd\n
         ("virtual_alias_maps", ["inline:{ a=b }", "static:x", "pipemap:{ static:a, static:b }"]),
         ("smtpd_tls_chain_files", "/there"),
         ("smtpd_banner", "$myhostname ESMTP"),
+        ("smtpd_banner", "costs $$5"),
+        ("smtpd_expansion_filter", "\\t !\"#$%&'()"),
+        ("smtpd_soft_error_limit", "1"),
+        ("smtp_connect_timeout", "0"),
+        ("smtp_helo_timeout", "1s"),
+        ("maximal_queue_lifetime", "100d"),
+        ("maximal_queue_lifetime", "100"),
+        ("maximal_queue_lifetime", "0"),
+        ("postscreen_dnsbl_allowlist_threshold", "-1"),
+        ("postscreen_pre_queue_limit", "10"),
+        ("unverified_recipient_reject_code", "550"),
+        ("smtp_destination_rate_delay", "0s"),
+        ("smtpd_recipient_restrictions", ["reject_rbl_client dnsbl.test=127.0.[0;1..3].[2..11]", "reject_rhsbl_sender dbl.test", "reject"]),
+        ("smtpd_recipient_restrictions", ["check_policy_service { unix:private/x, timeout=3s, default_action=DUNNO }", "reject"]),
+        ("smtpd_client_restrictions", ["check_client_access inline:{ { 192.0.2.1 = 550 5.7.1 go away }, a.test=DUNNO, b.test=reject_unknown_helo_hostname }"]),
+        (
+            "smtpd_client_restrictions",
+            ["check_client_access inline:{ { a.test = FILTER smtp:[b.test]:25 }, {b.test=REDIRECT a@b.test}, c.test=OK, d.test=12 }"],
+        ),
+        ("postscreen_access_list", ["permit_mynetworks", "cidr:/there", "static:permit"]),
+        ("postscreen_dnsbl_sites", ["zen.test*3", "a.test=127.0.0.[2..11]*-1", "b.test"]),
+        ("relayhost", "[relay.test]:587"),
+        ("relayhost", "relay.test:submission"),
+        ("relayhost", "[2001:db8::1]:25, [192.0.2.1]"),
+        ("smtp_bind_address", "192.0.2.1"),
+        ("smtp_bind_address6", "2001:db8::1"),
+        ("local_recipient_maps", "proxy:unix:passwd.byname $alias_maps"),
+        ("address_verify_map", "lmdb:$data_directory/verify"),
+        ("virtual_alias_maps", "proxy:texthash:/there"),
+        ("smtpd_client_event_limit_exceptions", "0.0.0.0/0"),
+        ("header_checks", "pcre:{{/^a$$/ REJECT}}"),
     ],
 )
 def test_what_postfix_accepts_and_survives_is_accepted(name: str, value: Any) -> None:
@@ -121,6 +159,18 @@ def test_what_postfix_accepts_and_survives_is_accepted(name: str, value: Any) ->
         ("virtual_alias_maps", f"texthash:{DIRECTORY}/aliases", "is not part of the generation"),
         ("smtp_tls_session_cache_database", "btree:$data_directory/x", "table type 'btree' is not installed"),
         ("smtpd_tls_chain_files", "/gone", "file /gone does not exist"),
+        ("smtpd_banner", "$ 5", "main.cf: smtpd_banner: no name behind '$' in '$ 5'"),
+        ("smtpd_banner", "$(myhostname", "no ')' for '(myhostname'"),
+        ("smtpd_banner", "$smtpd_banner", "names that refer to each other"),
+        ("header_checks", "pcre:{{/^a$/ REJECT}}", "no name behind '$'"),
+        ("smtp_connect_timeout", "100ms", "must be a time"),
+        ("maximal_queue_lifetime", "101d", "must not be more than 8640000, not '101d'"),
+        ("maximal_queue_lifetime", "15w", "must not be more than 8640000"),
+        ("smtpd_client_restrictions", "check_client_access inline:{ a.test=REDIRECT b }", "a.test: REDIRECT wants an address"),
+        ("smtpd_client_restrictions", "check_client_access inline:{ a.test=FILTER }", "a.test: FILTER wants transport:destination"),
+        ("smtp_bind_address6", "192.0.2.1", "must be an IPv6 address"),
+        ("virtual_alias_maps", "proxy:cidr:/there", "'proxy:cidr:/there' is not in proxy_read_maps"),
+        ("address_verify_map", "proxy:lmdb:$data_directory/x", "'proxy:lmdb:/var/lib/postfix/x' is not in proxy_write_maps"),
         ("smtpd_banner", "x # y", "a comment after other text is not allowed"),
         ("message_size_limit", 99999999, "mailbox_size_limit: 51200000 is smaller than message_size_limit = 99999999"),
         ("bounce_service_name", "bonce", "service 'bonce' is not in master.cf (did you mean 'bounce'?)"),
