@@ -66,6 +66,7 @@ def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int =
     Source and compiled file are made aside and renamed, the compiled file
     first: after a kill in between the source still differs and the next run
     builds again. A running daemon sees the new table at its next connection.
+    What a table of another type left beside it stays: a configuration may still refer to that.
     """
     directory.mkdir(parents=True, exist_ok=True)
     compiled = table.compiled_name(name, kind)
@@ -81,9 +82,9 @@ def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int =
             warnings = [line.replace(str(source), name) for line in outcome.stderr.splitlines() if line.strip()]
             product = Path(aside, compiled)
             product.chmod(mode)
+            with product.open("rb") as stream:
+                os.fsync(stream.fileno())
             product.rename(directory / compiled)
         source.rename(directory / name)
-    for suffix in {*table.COMPILED.values()} - {compiled[len(name) :] if compiled else ""}:
-        (directory / (name + suffix)).unlink(missing_ok=True)
     _files.sync_directory(directory)
     return warnings

@@ -27,6 +27,14 @@ def read(path: Path) -> str | None:
 
 def write(path: Path, text: str, *, mode: int = 0o644, age: float = 0.0, owner: tuple[int, int] | None = None) -> None:
     """Replace ``path`` atomically; ``age`` sets its time back by so many seconds, ``owner`` is uid and gid."""
+    try:
+        _replace(path, text, mode=mode, age=age, owner=owner)
+    except OSError as error:
+        # Of a full disk the system names no file, or the one aside.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, text: str, *, mode: int, age: float, owner: tuple[int, int] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=aside_prefix(path.name))
     aside = Path(name)
@@ -52,12 +60,12 @@ def aside_prefix(name: str) -> str:
     return f".{name}.{os.getpid()}."
 
 
-def sweep(directory: Path) -> None:
-    """Remove what killed processes left aside in ``directory``."""
-    for left in directory.glob(".*.*.*"):
+def sweep(directory: Path, name: str = "*") -> None:
+    """Remove what killed processes left aside in ``directory``: all of it, or what was made for ``name``."""
+    for left in directory.glob(f".{name}.*.*"):
         owner = left.name.split(".")[-2]
         if owner.isdecimal() and not Path("/proc", owner).exists():
-            if left.is_dir():
+            if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
@@ -71,11 +79,27 @@ def settle(path: Path, *, age: float = SETTLED) -> None:
 
 def link(path: Path, target: str) -> None:
     """Point the symlink ``path`` at ``target`` with one rename."""
-    aside = path.with_name(f".{path.name}.link")
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(target)
-    aside.rename(path)
+    aside = path.with_name(aside_prefix(path.name) + "link")
+    try:
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(target)
+        aside.rename(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     sync_directory(path.parent)
+
+
+def discard(directory: Path) -> None:
+    """Remove a directory: it is there whole under its name, or not at all."""
+    aside = directory.with_name(aside_prefix(directory.name) + "gone")
+    with contextlib.suppress(OSError):
+        directory.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def told(error: OSError) -> str:
+    """What went wrong with which file, for people."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 def sync_directory(path: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _commands, _files, _probe
-from ._postfix import generation, main_cf, master_cf, table, values
+from ._postfix import generation, main_cf, master_cf, source, table, values
 from ._postfix.generation import Generation, Table
 from ._postfix.instance import UNIT, Before, DataTable, InstancePlan, Paths, Published, Wanted
 from ._postfix.lines import ConfigError
@@ -50,7 +50,7 @@ def desired(parameters: Mapping[str, Any], paths: Paths) -> tuple[Generation | N
         main={**_identity(paths, parameters["main"]), **parameters["main"]},
         local=parameters["local"],
         services=master_cf.merge([master_cf.service(entry) for entry in parameters["services"]]),
-        tables=[Table(entry["name"], entry["type"], entry["content"]) for entry in parameters["tables"]],
+        tables=[_policy_table(entry) for entry in parameters["tables"]],
     )
     return made, Wanted(made.name, made.files, tables, parameters["owner"], started)
 
@@ -64,12 +64,20 @@ def _identity(paths: Paths, main: Mapping[str, Any]) -> dict[str, str]:
     return wanted
 
 
+def _policy_table(entry: Mapping[str, Any]) -> Table:
+    made = Table(entry["name"], entry["type"], entry["content"])
+    # Its text stays as it is, in the order in which it was thought.
+    source.normal(made.text, kind=made.kind, file=made.name)
+    return made
+
+
 def _data_table(entry: Mapping[str, Any]) -> DataTable:
     if entry["state"] == "absent":
         return DataTable(Table(entry["name"], entry["type"], ""), present=False)
     text = _files.read(Path(entry["src"])) if entry["src"] else entry["content"]
     if text is None:
         raise ConfigError(f"{entry['src']} does not exist" if entry["src"] else "needs content or src", subject=f"data table {entry['name']}")
+    text, _entries = source.normal(text, kind=entry["type"], file=entry["src"] or entry["name"])
     mode = int(entry["mode"], 8) if entry["mode"] else 0o600 if entry["secret"] else 0o644
     return DataTable(Table(entry["name"], entry["type"], text), mode=mode, secret=entry["secret"])
 
@@ -125,10 +133,12 @@ def history(paths: Paths) -> list[str]:
 def master(paths: Paths) -> int:
     """Return the process id of the running master(8), 0 when there is none."""
     text = (_files.read(paths.queue / "pid/master.pid") or "").strip()
-    if not text.isdecimal():
+    if not text.isdecimal() or (_files.read(Path("/proc", text, "comm")) or "").strip() != "master":
         return 0
-    command = (_files.read(Path("/proc", text, "comm")) or "").strip()
-    return int(text) if command == "master" else 0
+    # The number may be that of another instance by now; each works in its queue directory.
+    with contextlib.suppress(OSError):
+        return int(text) if Path(os.readlink(Path("/proc", text, "cwd"))) == paths.queue.resolve() else 0
+    return 0
 
 
 def queued(paths: Paths) -> int:
@@ -159,20 +169,23 @@ def _alternates(text: str) -> list[str]:
 
 
 def _published(paths: Paths, entry: Table) -> Published | None:
-    source = paths.data / entry.name
-    text = _files.read(source)
+    path = paths.data / entry.name
+    text = _files.read(path)
     if text is None:
-        return None
-    status = source.stat()
+        left = _products(paths, entry.name)
+        return Published("", 0, built=False) if left else None
+    status = path.stat()
     compiled = table.compiled_name(entry.name, entry.kind)
-    built = True
-    if compiled:
-        with contextlib.suppress(FileNotFoundError):
-            product = (paths.data / compiled).stat()
-            built = product.st_mtime >= status.st_mtime and product.st_mode == status.st_mode
-            return Published(text, status.st_mode & 0o7777, built)
-        built = False
+    built = [product.name for product in _products(paths, entry.name)] == ([compiled] if compiled else [])
+    if compiled and built:
+        product = (paths.data / compiled).stat()
+        built = product.st_mtime >= status.st_mtime and product.st_mode == status.st_mode
     return Published(text, status.st_mode & 0o7777, built)
+
+
+def _products(paths: Paths, name: str) -> list[Path]:
+    """The compiled files of a data table, of whatever type."""
+    return [path for suffix in sorted(set(table.COMPILED.values())) if (path := paths.data / (name + suffix)).exists()]
 
 
 # -- validation
@@ -183,7 +196,8 @@ def validate(paths: Paths, wanted: Generation, tables: Sequence[DataTable], *, b
     installed = _commands.installed("postconf")
     if not installed and not check_mode:
         raise ConfigError("postfix is not installed", subject=paths.name)
-    with tempfile.TemporaryDirectory(prefix=f"{paths.name}.") as name:
+    _files.sweep(Path(tempfile.gettempdir()), paths.name)
+    with tempfile.TemporaryDirectory(prefix=_files.aside_prefix(paths.name)) as name:
         candidate = Path(name)
         candidate.chmod(0o755)
         _write_generation(candidate, wanted, compile_tables=installed, report=report)
@@ -195,10 +209,10 @@ def validate(paths: Paths, wanted: Generation, tables: Sequence[DataTable], *, b
             report.unvalidated += [str(problem) for problem in problems if str(problem) not in hard]
             problems = [problem for problem in problems if str(problem) in hard]
         if installed:
-            problems += _ask_postfix(candidate, paths, report)
+            problems += _ask_postfix(candidate, wanted, report)
         if not installed:
             report.unvalidated.append("postfix is not installed yet: parameter names, types by default and table types are not validated")
-    held = busy_ports(before, wanted.files) if not problems else []
+    held = busy_ports(paths, wanted.files) if not problems else []
     if check_mode:
         report.unvalidated += held
     else:
@@ -239,7 +253,7 @@ def _node(paths: Paths, tables: Sequence[DataTable]) -> values.Node:
     )
 
 
-def _ask_postfix(candidate: Path, paths: Paths, report: Report) -> list[ConfigError]:
+def _ask_postfix(candidate: Path, wanted: Generation, report: Report) -> list[ConfigError]:
     """``postconf -n`` knows every parameter name of its release, ``-M`` every field of a service."""
     problems = []
     for option in ("-n", "-M"):
@@ -247,7 +261,7 @@ def _ask_postfix(candidate: Path, paths: Paths, report: Report) -> list[ConfigEr
         said = [line.replace(f"{candidate}/", "").removeprefix("postconf: ") for line in outcome.stderr.splitlines() if line.strip()]
         for line in dict.fromkeys(said):
             if re.search(r"unused parameter|undefined parameter|overriding earlier entry", line):
-                problems.append(ConfigError(line.removeprefix("warning: "), subject="postconf"))
+                problems.append(_placed(line.removeprefix("warning: "), wanted))
             elif not outcome.rc and line not in report.warnings:
                 report.warnings.append(line)
         if outcome.rc:
@@ -255,16 +269,42 @@ def _ask_postfix(candidate: Path, paths: Paths, report: Report) -> list[ConfigEr
     return list({str(problem): problem for problem in problems}.values())
 
 
-def busy_ports(before: Before, wanted: Mapping[str, str]) -> list[str]:
+def _placed(said: str, wanted: Generation) -> ConfigError:
+    """What postconf(1) says of a parameter, with the line in which it stands."""
+    found = re.match(r"(main\.cf|master\.cf): (.*?): ([^=\s]+)", said)
+    if not found:
+        return ConfigError(said, subject="postconf")
+    file, reason, name = found.groups()
+    if file == main_cf.FILE:
+        line = next((entry.start for entry in main_cf.parse(wanted.files[file]) if entry.name == name), 0)
+        return ConfigError(reason, file=file, line=line, subject=name)
+    service = next((entry for entry in master_cf.parse(wanted.files[file]) if name in dict(entry.options)), None)
+    return ConfigError(reason, file=file, line=service.line if service else 0, subject=f"{service.subject}: {name}" if service else name)
+
+
+def busy_ports(paths: Paths, wanted: Mapping[str, str]) -> list[str]:
     """Return the new listeners that another program already holds: a reload would return 0 and master die."""
-    own = generation.listeners(master_cf.parse((before.loaded_files or {}).get(master_cf.FILE, ""))) if before.running else []
+    own = _listening(master(paths))
     main = main_cf.parameters(wanted[main_cf.FILE])
-    held = {entry.port for entry in own}
     return [
         f"{target.place}: the port is held by another program"
         for target in _probe.targets(main, master_cf.parse(wanted[master_cf.FILE]))
-        if target.port and target.port not in held and _held(target.host, target.port)
+        if target.port and target.port not in own and _held(target.host, target.port)
     ]
+
+
+_LISTEN = "0A"
+
+
+def _listening(process: int) -> set[int]:
+    """The TCP ports on which a process listens, whatever is written down of it (proc(5), /proc/net/tcp)."""
+    sockets = set()
+    with contextlib.suppress(OSError):
+        for descriptor in Path("/proc", str(process), "fd").iterdir() if process else ():
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(descriptor))
+    rows = [line.split() for name in ("tcp", "tcp6") for line in (_files.read(Path("/proc/net", name)) or "").splitlines()[1:]]
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTEN and f"socket:[{row[9]}]" in sockets}
 
 
 def _held(host: str, port: int) -> bool:
@@ -294,25 +334,32 @@ def _write_generation(directory: Path, wanted: Generation, *, compile_tables: bo
 def apply(
     paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, made: Generation | None, keep: int, probe: bool, report: Report
 ) -> None:
-    """Carry out the plan. Killed anywhere, the next run finds what is left to do."""
+    """Carry out the plan. Killed anywhere, the next run finds what is left to do.
+
+    What can fail for want of room or rights comes before the activation, and nothing that
+    the old configuration looks up goes before the new one is seen serving.
+    """
     _prepare(paths, wanted, steps)
     for entry in steps.data:
-        _publish(paths, entry, report)
+        if entry.present:
+            report.warnings += _commands.build_table(paths.data, entry.table.name, entry.table.kind, entry.table.text, mode=entry.mode)
     if steps.activate and made is not None:
         _store(paths, wanted, made, repair=before.active == wanted.target, report=report)
     if steps.unit:
         _files.write(paths.unit, UNIT)
         _systemctl("daemon-reload")
-    if steps.activate:
-        _activate(paths, before, wanted)
     if steps.enable:
         _systemctl("enable" if wanted.started else "disable", paths.service)
     if steps.register:
         _register(paths, present=True)
+    if steps.activate:
+        _activate(paths, before, wanted)
     if steps.load or steps.prove:
         _load_and_prove(paths, before, wanted, steps, probe=probe, report=report)
     if steps.prove or not wanted.started:
         paths.journal.unlink(missing_ok=True)
+    for entry in steps.data:
+        _tidy(paths, entry)
     if steps.activate or steps.prove:
         _prune(paths, wanted.target, keep)
 
@@ -322,23 +369,27 @@ def _prepare(paths: Paths, wanted: Wanted, steps: InstancePlan) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     for directory in (paths.home, paths.generations, paths.data):
         _files.sweep(directory)
-    if not paths.state.is_dir():
-        paths.state.mkdir(mode=0o700, parents=True)
-        try:
-            account = pwd.getpwnam("postfix")
-        except KeyError as error:
-            raise ConfigError("postfix is not installed", subject=paths.name) from error
+    for path in (paths.config, paths.unit, paths.default_main):
+        _files.sweep(path.parent, path.name)
+    try:
+        account = pwd.getpwnam("postfix")
+    except KeyError as error:
+        raise ConfigError("postfix is not installed", subject=paths.name) from error
+    paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if paths.state.stat().st_uid != account.pw_uid:
         os.chown(paths.state, account.pw_uid, account.pw_gid)
     if wanted.owner and steps.changed and (_files.read(paths.owner) or "").strip() != wanted.owner:
         _files.write(paths.owner, wanted.owner + "\n")
 
 
-def _publish(paths: Paths, entry: DataTable, report: Report) -> None:
-    if entry.present:
-        report.warnings += _commands.build_table(paths.data, entry.table.name, entry.table.kind, entry.table.text, mode=entry.mode)
-        return
-    for suffix in ("", *set(table.COMPILED.values())):
-        (paths.data / (entry.table.name + suffix)).unlink(missing_ok=True)
+def _tidy(paths: Paths, entry: DataTable) -> None:
+    """Remove what nothing refers to any more: a table that shall go, the compiled file of a former type."""
+    compiled = table.compiled_name(entry.table.name, entry.table.kind) if entry.present else None
+    if not entry.present:
+        (paths.data / entry.table.name).unlink(missing_ok=True)
+    for product in _products(paths, entry.table.name):
+        if product.name != compiled:
+            product.unlink()
 
 
 def _store(paths: Paths, wanted: Wanted, made: Generation, *, repair: bool, report: Report) -> None:
@@ -352,11 +403,15 @@ def _store(paths: Paths, wanted: Wanted, made: Generation, *, repair: bool, repo
             (target / name).unlink()
         return
     aside = Path(tempfile.mkdtemp(dir=paths.generations, prefix=_files.aside_prefix(wanted.target)))
-    aside.chmod(0o755)
-    _write_generation(aside, made, compile_tables=True, report=report)
-    if target.exists():
-        shutil.rmtree(target)
-    aside.rename(target)
+    try:
+        aside.chmod(0o755)
+        _write_generation(aside, made, compile_tables=True, report=report)
+        _files.discard(target)
+        aside.rename(target)
+    except BaseException:
+        # On a full disk it would keep the disk full.
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
     _files.sync_directory(paths.generations)
 
 
@@ -375,14 +430,15 @@ def _systemctl(*arguments: str) -> _commands.Outcome:
 
 
 def _register(paths: Paths, *, present: bool) -> None:
-    """Let ordinary users name the instance to postqueue(1) and sendmail(1)."""
-    text = _files.read(paths.default_main)
-    if text is None:
-        return
-    listed = _alternates(text)
-    kept = [entry for entry in listed if entry != str(paths.config)] + ([str(paths.config)] if present else [])
-    if kept != listed:
-        _files.write(paths.default_main, main_cf.edit(text, {"alternate_config_directories": kept or None}), age=_files.SETTLED)
+    """Let ordinary users name the instance to postqueue(1) and sendmail(1). The file is that of all instances."""
+    with _files.locked(paths.default_lock):
+        text = _files.read(paths.default_main)
+        if text is None:
+            return
+        listed = _alternates(text)
+        kept = [entry for entry in listed if entry != str(paths.config)] + ([str(paths.config)] if present else [])
+        if kept != listed:
+            _files.write(paths.default_main, main_cf.edit(text, {"alternate_config_directories": kept or None}), age=_files.SETTLED)
 
 
 def _load_and_prove(paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, probe: bool, report: Report) -> None:
@@ -406,15 +462,15 @@ def _load(paths: Paths, action: str) -> list[str]:
         return []
     if action == "reload":
         witness = _children(paths, "pickup")
-        outcome = _systemctl("reload", paths.service)
+        # A killed run may have left a stop under way, and what ends cannot be reloaded.
+        outcome = _systemctl("reload-or-restart", paths.service)
         if not outcome.rc:
             _wait(lambda: not witness & _children(paths, "pickup"), 2.0)
     else:
         if action in ("start", "restart"):
             _systemctl("reset-failed", paths.service)
-        if action == "restart":
-            _systemctl("stop", paths.service)
-        outcome = _systemctl("stop" if action == "stop" else "start", paths.service)
+        # One job of systemd: what it has begun to stop it starts, whatever becomes of this process.
+        outcome = _systemctl(action, paths.service)
     return [outcome.text] if outcome.rc else []
 
 
@@ -463,17 +519,17 @@ def _go_back(paths: Paths, before: Before, wanted: Wanted) -> str:
     previous = next((name for name in [*candidates, *history(paths)] if name and name != wanted.target and (paths.generations / name).is_dir()), "")
     if before.active == wanted.target and not before.unproven:
         return "The generation served before; nothing was put back"
-    _systemctl("stop", paths.service)
-    _systemctl("reset-failed", paths.service)
     if not previous:
+        _systemctl("stop", paths.service)
         paths.config.unlink(missing_ok=True)
-        shutil.rmtree(paths.generations / wanted.target, ignore_errors=True)
+        _files.discard(paths.generations / wanted.target)
         paths.journal.unlink(missing_ok=True)
         return "There is no previous generation; the instance is stopped"
     _files.link(paths.config, str(paths.generations / previous))
-    outcome = _systemctl("start", paths.service)
+    _systemctl("reset-failed", paths.service)
+    outcome = _systemctl("restart", paths.service)
     paths.journal.unlink(missing_ok=True)
-    shutil.rmtree(paths.generations / wanted.target, ignore_errors=True)
+    _files.discard(paths.generations / wanted.target)
     failures = [outcome.text] if outcome.rc else _prove(paths, read_generation(paths, previous) or {}, probe=True, report=Report())
     took = f"after {time.monotonic() - started:.1f} s"
     return f"Generation {previous} is back and {'does not serve: ' + '; '.join(failures) if failures else 'serves'}, {took}"
@@ -483,7 +539,7 @@ def _prune(paths: Paths, active: str, keep: int) -> None:
     stay = {active, _recorded(paths), *history(paths)[: max(keep, 1)]}
     for name in history(paths):
         if name not in stay:
-            shutil.rmtree(paths.generations / name, ignore_errors=True)
+            _files.discard(paths.generations / name)
 
 
 def remove(paths: Paths) -> None:

@@ -260,8 +260,6 @@ def _build(aside: Path, name: str, kind: str, text: str) -> None:
         problem = _wrong(answer, key, value)
         if problem:
             raise ConfigError(problem.replace(str(aside), str(aside.parent)), file=name, subject=kind)
-    with (aside / f"{name}{COMPILED.get(kind, '')}").open("rb") as product:
-        os.fsync(product.fileno())
 
 
 def _samples(text: str, kind: str, *, file: str) -> list[tuple[str, str | None]]:

@@ -286,6 +286,9 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
         _instance.validate(paths, made, wanted.data, before=before, check_mode=module.check_mode, report=report)
     if not module.check_mode and (steps.changed or steps.prove):
         with _files.locked(paths.lock):
+            # Another run may have been at work until the lock was free.
+            before = _instance.read(paths, wanted.data)
+            steps = plan(paths, before, wanted)
             _instance.apply(paths, before, wanted, steps, made=made, keep=module.params["keep"], probe=module.params["probe"], report=report)
     for warning in [*report.warnings, *report.unvalidated]:
         module.warn(warning)
@@ -324,6 +327,8 @@ def main() -> None:
         result = absent(module, paths) if module.params["state"] == "absent" else present(module, paths)
     except ConfigError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{module.params['name']}: {_files.told(error)}")
     module.exit_json(**result)
 
 

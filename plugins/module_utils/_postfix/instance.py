@@ -33,8 +33,7 @@ RuntimeDirectory=mailcluster
 RuntimeDirectoryPreserve=yes
 ExecStartPre=/bin/sh -c 'readlink /etc/%i >/run/mailcluster/%i'
 ExecStart=/usr/sbin/postfix start
-ExecReload=/bin/sh -c 'readlink /etc/%i >/run/mailcluster/%i'
-ExecReload=/usr/sbin/postfix reload
+ExecReload=/bin/sh -c 'at=$$(readlink /etc/%i) && /usr/sbin/postfix reload && echo "$$at" >/run/mailcluster/%i'
 ExecStop=/usr/sbin/postfix stop
 Restart=on-failure
 RestartSec=1
@@ -89,6 +88,10 @@ class Paths:
     @property
     def lock(self) -> Path:
         return self.root / "run/mailcluster" / f".{self.name}.lock"
+
+    @property
+    def default_lock(self) -> Path:
+        return self.root / "run/mailcluster/.main.cf.lock"
 
     @property
     def queue(self) -> Path:
@@ -198,12 +201,13 @@ def plan(paths: Paths, before: Before, wanted: Wanted) -> InstancePlan:
     load, reasons = _load(before, wanted, edited=edited)
     unit, enable = before.unit != UNIT, before.enabled != wanted.started
     steps = [
+        *(f"publish data table {entry.table.name}" for entry in data if entry.present),
         *([f"install {paths.unit.name}"] if unit else []),
-        *(f"{'publish' if entry.present else 'remove'} data table {entry.table.name}" for entry in data),
-        *([f"{'repair' if edited else 'activate'} generation {wanted.target}"] if activate else []),
         *([f"{'enable' if wanted.started else 'disable'} {paths.service}"] if enable else []),
         *([f"list {paths.config} in alternate_config_directories"] if not before.registered else []),
+        *([f"{'repair' if edited else 'activate'} generation {wanted.target}"] if activate else []),
         *([f"{load}: {'; '.join(reasons)}"] if load else []),
+        *(f"remove data table {entry.table.name}" for entry in data if not entry.present),
     ]
     return InstancePlan(
         steps=tuple(steps),

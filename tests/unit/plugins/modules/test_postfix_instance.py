@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _files, _instance, _probe
 from ansible_collections.mailcluster.postfix.plugins.module_utils._commands import Outcome
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import main_cf
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import generation, main_cf, master_cf
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.instance import Paths
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.values import _ESSENTIAL
@@ -56,7 +58,7 @@ class Node:
         return Outcome(0, "", "")
 
     def _systemctl(self, verb: str) -> None:
-        if verb in ("start", "reload"):
+        if verb in ("start", "restart", "reload-or-restart"):
             target = os.readlink(self.paths.config)
             self.paths.loaded.parent.mkdir(parents=True, exist_ok=True)
             self.paths.loaded.write_text(target + "\n")
@@ -93,6 +95,7 @@ def main(banner: str = "good", **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     made = Node(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
     monkeypatch.setattr(_commands, "run", made.run)
     monkeypatch.setattr(_commands, "installed", lambda _program: made.installed)
     monkeypatch.setattr(_probe, "probe", made.probe)
@@ -263,37 +266,151 @@ def _killing(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], int]:
 
         return call
 
-    for owner, name in ((_files, "write"), (_files, "link"), (_commands, "run"), (Path, "rename"), (Path, "unlink")):
+    for owner, name in ((_files, "write"), (_files, "link"), (_commands, "run"), (Path, "rename"), (Path, "unlink"), (os, "chown")):
         monkeypatch.setattr(owner, name, wrapped(getattr(owner, name)))
     return lambda: count
 
 
-OPERATIONS = 60
+OPERATIONS = 80
+BEFORE: dict[str, Any] = {
+    "main": main(),
+    "data": [{"name": "t", "content": "a b\n"}, {"name": "typed", "content": "a b\n"}, {"name": "gone", "content": "a b\n"}],
+}
+# By reload, and by stop and start; a table changes its content, one its type, one goes.
+AFTER: dict[str, dict[str, Any]] = {
+    load: {
+        "main": main("better", **more),
+        "data": [
+            {"name": "t", "content": "a c\n"},
+            {"name": "typed", "content": "a b\n", "type": "cdb"},
+            {"name": "gone", "content": None, "state": "absent"},
+        ],
+    }
+    for load, more in (("reload", {}), ("restart", {"inet_protocols": "ipv4"}))
+}
 
 
-def test_every_operation_of_a_run_is_a_place_to_be_killed(node: Node) -> None:
-    node.call(main=main(), data=[{"name": "t", "content": "a b\n"}])
+@pytest.mark.parametrize("load", AFTER)
+def test_every_operation_of_a_run_is_a_place_to_be_killed(node: Node, load: str) -> None:
+    node.call(**BEFORE)
     with pytest.MonkeyPatch.context() as patch:
         counted = _killing(patch, 0)
-        node.call(main=main("better"), data=[{"name": "t", "content": "a c\n"}])
+        assert node.call(**AFTER[load])["load"] == load
     assert OPERATIONS - 20 < counted() <= OPERATIONS
 
 
+@pytest.mark.parametrize("load", AFTER)
 @pytest.mark.parametrize("at", range(1, OPERATIONS + 1))
-def test_a_killed_run_is_finished_by_the_next(node: Node, at: int) -> None:
-    old = node.call(main=main(), data=[{"name": "t", "content": "a b\n"}])["generation"]
-    wanted: dict[str, Any] = {"main": main("better"), "data": [{"name": "t", "content": "a c\n"}]}
+def test_a_killed_run_is_finished_by_the_next(node: Node, load: str, at: int) -> None:
+    old = node.call(**BEFORE)["generation"]
     with pytest.MonkeyPatch.context() as patch:
         _killing(patch, at)
         try:
-            new = node.call(**wanted)["generation"]
+            new = node.call(**AFTER[load])["generation"]
         except Killed:
             new = ""
     served = node.paths.generations / node.active
     assert sorted(name for name in os.listdir(served) if not name.startswith(".")) == ["main.cf", "master.cf"]
     assert node.running in (old, node.active)
-    finished = node.call(**wanted)["generation"]
+    looked_up = {"t.lmdb", "typed.lmdb", "gone.lmdb"} if node.running == old else {"t.lmdb", "typed.cdb"}
+    assert looked_up <= set(os.listdir(node.paths.data))
+    finished = node.call(**AFTER[load])["generation"]
     assert new in ("", finished)
     assert (node.active, node.running, (node.paths.data / "t.lmdb").read_text()) == (finished, finished, "product of a c\n")
+    assert sorted(os.listdir(node.paths.data)) == ["t", "t.lmdb", "typed", "typed.cdb"]
     assert not node.paths.journal.exists()
-    assert not node.call(**wanted)["changed"]
+    assert not node.call(**AFTER[load])["changed"]
+
+
+def test_a_configuration_that_is_taken_back_finds_its_tables(node: Node) -> None:
+    node.call(**BEFORE)
+    with pytest.raises(ConfigError, match="is back and serves"):
+        node.call(**{**AFTER["reload"], "main": main("bad")})
+    assert {"typed.lmdb", "gone.lmdb"} <= set(os.listdir(node.paths.data))
+
+
+def test_what_a_killed_run_left_in_foreign_directories_goes(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    paths = node.paths
+    places = {paths.config: "link", paths.unit: "x", paths.default_main: "x", tmp_path / "tmp/postfix-mx": "x", tmp_path / "etc/postfix/other": "x"}
+    left = [place.with_name(f".{place.name}.99999999.{end}") for place, end in places.items()]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(tmp_path)
+    node.call(main=main())
+    assert [path.name for path in left if path.is_symlink()] == [".other.99999999.x"]
+
+
+def test_a_second_run_that_had_to_wait_takes_what_the_first_one_made(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call(main=main())
+    held = _files.locked
+
+    @contextlib.contextmanager
+    def locked(path: Path) -> Iterator[None]:
+        monkeypatch.setattr(_files, "locked", held)
+        first = node.call(main=main("better"))
+        inode = (node.paths.generations / first["generation"]).stat().st_ino
+        with held(path):
+            yield
+        assert (node.paths.generations / first["generation"]).stat().st_ino == inode
+
+    monkeypatch.setattr(_files, "locked", locked)
+    assert node.call(main=main("better"))["changed"] is False
+
+
+def test_a_directory_that_a_killed_run_left_to_root_is_given_to_postfix(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[Path, int, int]] = []
+    node.paths.state.mkdir(parents=True)
+    monkeypatch.setattr(_instance.pwd, "getpwnam", lambda _name: SimpleNamespace(pw_uid=os.getuid() + 1, pw_gid=7))
+    monkeypatch.setattr(os, "chown", lambda path, uid, gid: given.append((path, uid, gid)))
+    node.call(main=main())
+    assert given == [(node.paths.state, os.getuid() + 1, 7)]
+
+
+def test_what_a_full_disk_interrupts_leaves_nothing_aside(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = node.call(main=main())["generation"]
+    write = _files.write
+
+    def full(path: Path, text: str, **named: Any) -> None:
+        if path.name == "master.cf" and node.paths.generations in path.parents:
+            raise OSError(28, "No space left on device", str(path))
+        write(path, text, **named)
+
+    monkeypatch.setattr(_files, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        node.call(main=main("better"))
+    assert (node.active, node.running, os.listdir(node.paths.generations)) == (old, old, [old])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"data": [{"name": "t", "content": "b 1\na 1\n\nA 2\n"}]}, "t, line 4: A: the key occurs twice (first on line 2)"),
+        ({"data": [{"name": "t", "content": "a\n"}]}, "t, line 1: a row is a key, blanks and a value"),
+        ({"tables": [{"name": "t", "type": "texthash", "content": "a 1\na 2\n"}]}, "t, line 2: a: the key occurs twice (first on line 1)"),
+        ({"data": [{"name": "t", "content": None, "src": "/nonexistent/t"}]}, "data table t: /nonexistent/t does not exist"),
+    ],
+)
+def test_a_table_that_would_not_say_what_it_seems_to_say_is_refused(node: Node, parameters: dict[str, Any], message: str) -> None:
+    node.call(main=main())
+    with pytest.raises(ConfigError) as caught:
+        node.call(main=main(), **parameters)
+    assert str(caught.value) == message
+    assert os.listdir(node.paths.data) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "placed"),
+    [
+        ("main.cf: unused parameter: smtpd_bannr=x", "main.cf, line 2: smtpd_bannr: unused parameter"),
+        ("master.cf: unused parameter: smtpd_bannr=x", "master.cf, line 2: 10025/inet: smtpd_bannr: unused parameter"),
+        ("something else", "postconf: something else"),
+    ],
+)
+def test_a_parameter_that_postconf_does_not_know_is_named_with_its_line(said: str, placed: str) -> None:
+    made = generation.build(
+        main={"smtpd_bannr": "x"},
+        local={},
+        services=[master_cf.service({"service": "10025", "type": "inet", "command": "smtpd", "args": {"smtpd_bannr": "x"}})],
+    )
+    assert str(_instance._placed(said, made)) == placed

@@ -43,9 +43,9 @@ def test_a_virgin_host_gets_everything_in_order() -> None:
     steps = plan(PATHS, Before(registered=False), wanted(OLD))
     assert steps.steps == (
         "install mailcluster-postfix@.service",
-        f"activate generation {OLD.name}",
         "enable mailcluster-postfix@postfix-mx.service",
         "list /etc/postfix-mx in alternate_config_directories",
+        f"activate generation {OLD.name}",
         "start: it is not running",
     )
     assert steps.prove
