@@ -10,7 +10,7 @@ import postfix_cases as cases
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import main_cf
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import BLANKS, ConfigError
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,20}", fullmatch=True)
@@ -20,7 +20,9 @@ TEXTS = st.recursive(st.text(CHARACTERS | st.just("\t"), max_size=30), lambda in
 WORDS = TEXTS.filter(lambda text: text.strip(BLANKS) and text.strip(BLANKS)[0] != "#")
 VALUES = st.one_of(st.booleans(), st.integers(), TEXTS, st.lists(WORDS, max_size=12))
 # Files as anybody may write them.
-LINES = st.lists(st.sampled_from(["a = b", "a=", "b = c #d", "b", "= x", " c", "\t", "", "# e", "  # f", "\r", "g\u00a0", "\u00a0h=i", "k\fl = m"]), max_size=8)
+LINES = st.lists(
+    st.sampled_from(["a = b", "a=", "b = c #d", " c", "\t= e", "\t", "", "# f", "  # g", "\r", "h=\u00a0i\u00a0", "k = l\f", "m\n  = n", "\fo"]), max_size=8
+).map(lambda lines: "\n".join(["a = 0", *lines]))
 
 
 @pytest.mark.parametrize(("text", "seen"), cases.MAIN_TEXTS.values(), ids=cases.MAIN_TEXTS)
@@ -75,31 +77,27 @@ def test_a_name_that_is_no_parameter_is_refused(name: str) -> None:
 
 
 @given(st.dictionaries(NAMES, VALUES))
+@settings(deadline=None)
 def test_rendered_values_are_read_back(values: dict[str, Any]) -> None:
     assert main_cf.parameters(main_cf.render(values)) == {name: main_cf.value_text(value) for name, value in values.items()}
 
 
 @given(LINES)
-def test_what_was_read_is_rendered_and_read_back(lines: list[str]) -> None:
-    try:
-        read = main_cf.parameters("\n".join(lines))
-        rendered = main_cf.render(read)
-    except ConfigError:
-        return
-    assert main_cf.parameters(rendered) == read
+@settings(deadline=None)
+def test_what_was_read_is_rendered_and_read_back(text: str) -> None:
+    read = main_cf.parameters(text)
+    # What stands inside a value and has no spelling in variables.
+    assume(not any("\f" in value for value in read.values()))
+    assert main_cf.parameters(main_cf.render(read)) == read
 
 
 @given(LINES, st.sampled_from(["a", "b", "new"]), st.none() | TEXTS)
-def test_an_edit_changes_no_other_parameter_and_no_comment(lines: list[str], name: str, value: str | None) -> None:
-    text = "\n".join(lines)
-    try:
-        before = main_cf.parameters(text)
-    except ConfigError:
-        return
+@settings(deadline=None)
+def test_an_edit_changes_no_other_parameter_and_no_comment(text: str, name: str, value: str | None) -> None:
     after = main_cf.edit(text, {name: value})
-    wanted = {key: known for key, known in before.items() if key != name} | ({} if value is None else {name: main_cf.value_text(value)})
-    assert main_cf.parameters(after) == wanted
-    assert [line for line in after.split("\n") if "#" in line[:3]] == [line for line in text.split("\n") if "#" in line[:3]] or "#" in str(value)
+    others = {key: known for key, known in main_cf.parameters(text).items() if key != name}
+    assert main_cf.parameters(after) == others | ({} if value is None else {name: main_cf.value_text(value)})
+    assert [line for line in after.split("\n") if line.lstrip().startswith("#")] == [line for line in text.split("\n") if line.lstrip().startswith("#")]
 
 
 @pytest.mark.parametrize(("text", "changes", "after"), cases.MAIN_EDITS.values(), ids=cases.MAIN_EDITS)

@@ -11,7 +11,7 @@ import postfix_cases as cases
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import master_cf
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 WORD = st.from_regex(r"[A-Za-z0-9\[\]_][A-Za-z0-9.:/_-]{0,12}", fullmatch=True)
@@ -60,6 +60,7 @@ def test_what_postconf_accepts_and_a_daemon_dies_of_is_refused(text: str, messag
 
 
 @given(st.lists(SERVICES, unique_by=lambda entry: entry.key, max_size=4))
+@settings(deadline=None)
 def test_rendered_services_are_read_back(services: list[master_cf.Service]) -> None:
     read = master_cf.parse(master_cf.render(services))
     assert [dataclasses.replace(entry, line=0) for entry in read] == services

@@ -8,7 +8,7 @@ import postfix_cases as cases
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import table
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 CHARACTERS = st.characters(min_codepoint=33, exclude_characters='"\\\\\x7f', exclude_categories=["Cs"])
@@ -36,6 +36,7 @@ def test_a_row_that_postmap_drops_is_refused(text: str, message: str) -> None:
 
 
 @given(st.lists(st.tuples(KEY, VALUE)))
+@settings(deadline=None)
 def test_rendered_rows_are_read_back(rows: list[tuple[str, str]]) -> None:
     assert table.parse(table.render(rows)) == rows
 
