@@ -18,10 +18,10 @@ SETTLED = 10.0
 
 
 def read(path: Path) -> str | None:
-    """Return the text of ``path``, ``None`` when there is no such file."""
+    """Return the text of ``path``, ``None`` when there is no such file, or, below /proc, no such process any more."""
     try:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         return None
 
 

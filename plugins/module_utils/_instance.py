@@ -135,10 +135,9 @@ def master(paths: Paths) -> int:
     text = (_files.read(paths.queue / "pid/master.pid") or "").strip()
     if not text.isdecimal() or (_files.read(Path("/proc", text, "comm")) or "").strip() != "master":
         return 0
-    # The number may be that of another instance by now; each works in its queue directory.
-    with contextlib.suppress(OSError):
-        return int(text) if Path(os.readlink(Path("/proc", text, "cwd"))) == paths.queue.resolve() else 0
-    return 0
+    # The number may be that of another instance by now. Its open files and directory only CAP_SYS_PTRACE may see.
+    units = {line.rpartition("/")[2] for line in (_files.read(Path("/proc", text, "cgroup")) or "").splitlines() if line.endswith(".service")}
+    return int(text) if paths.service in units or not units else 0
 
 
 def queued(paths: Paths) -> int:
@@ -212,7 +211,7 @@ def validate(paths: Paths, wanted: Generation, tables: Sequence[DataTable], *, b
             problems += _ask_postfix(candidate, wanted, report)
         if not installed:
             report.unvalidated.append("postfix is not installed yet: parameter names, types by default and table types are not validated")
-    held = busy_ports(paths, wanted.files) if not problems else []
+    held = busy_ports(paths, before, wanted.files) if not problems else []
     if check_mode:
         report.unvalidated += held
     else:
@@ -282,29 +281,17 @@ def _placed(said: str, wanted: Generation) -> ConfigError:
     return ConfigError(reason, file=file, line=service.line if service else 0, subject=f"{service.subject}: {name}" if service else name)
 
 
-def busy_ports(paths: Paths, wanted: Mapping[str, str]) -> list[str]:
+def busy_ports(paths: Paths, before: Before, wanted: Mapping[str, str]) -> list[str]:
     """Return the new listeners that another program already holds: a reload would return 0 and master die."""
-    own = _listening(master(paths))
+    # A run that was killed while it repaired leaves unknown which generation is loaded.
+    loaded = [before.loaded_files or read_generation(paths, name) for name in history(paths)] if before.running else []
+    own = {entry.port for files in loaded for entry in generation.listeners(master_cf.parse((files or {}).get(master_cf.FILE, "")))}
     main = main_cf.parameters(wanted[main_cf.FILE])
     return [
         f"{target.place}: the port is held by another program"
         for target in _probe.targets(main, master_cf.parse(wanted[master_cf.FILE]))
         if target.port and target.port not in own and _held(target.host, target.port)
     ]
-
-
-_LISTEN = "0A"
-
-
-def _listening(process: int) -> set[int]:
-    """The TCP ports on which a process listens, whatever is written down of it (proc(5), /proc/net/tcp)."""
-    sockets = set()
-    with contextlib.suppress(OSError):
-        for descriptor in Path("/proc", str(process), "fd").iterdir() if process else ():
-            with contextlib.suppress(OSError):
-                sockets.add(os.readlink(descriptor))
-    rows = [line.split() for name in ("tcp", "tcp6") for line in (_files.read(Path("/proc/net", name)) or "").splitlines()[1:]]
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTEN and f"socket:[{row[9]}]" in sockets}
 
 
 def _held(host: str, port: int) -> bool:

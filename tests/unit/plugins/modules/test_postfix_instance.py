@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -365,6 +366,23 @@ def test_a_directory_that_a_killed_run_left_to_root_is_given_to_postfix(node: No
     monkeypatch.setattr(os, "chown", lambda path, uid, gid: given.append((path, uid, gid)))
     node.call(main=main())
     assert given == [(node.paths.state, os.getuid() + 1, 7)]
+
+
+def test_own_ports_are_free_although_it_is_unknown_what_is_loaded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call(main=main())
+    node.paths.loaded.unlink()
+    monkeypatch.setattr(_instance, "_held", lambda _host, _port: True)
+    assert node.call(main=main("better"))["load"] == "restart"
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_gone() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process, Path("/proc", str(process.pid), "comm").open() as stream:
+        process.kill()
+        process.wait()
+        with pytest.raises(ProcessLookupError):
+            stream.read()
+        path = SimpleNamespace(read_text=lambda **_how: stream.read())
+        assert _files.read(path) is None  # type: ignore[arg-type]
 
 
 def test_what_a_full_disk_interrupts_leaves_nothing_aside(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
