@@ -1,0 +1,89 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles of daemons share with what writes or asks beside them."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts
+from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import config as haproxy
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+
+
+def read(path: str) -> Any:
+    return yaml.safe_load((ROLES / path).read_text(encoding="utf-8"))
+
+
+def test_dovecot_reads_the_accounts_where_they_are_published() -> None:
+    assert read("dovecot/vars/main.yml")["__dovecot_users_file"] == _accounts.DOVECOT_USERS
+
+
+def test_haproxy_is_reloaded_for_the_certificates_that_its_configuration_names() -> None:
+    (task,) = [task for task in read("haproxy/tasks/main.yml") if "mailcluster.postfix.file_set" in task]
+    named = {word for word in haproxy._MUTUAL_TLS.split() if word.startswith("/")}
+    assert set(task["mailcluster.postfix.file_set"]["also_read"]) == named
+
+
+@pytest.mark.parametrize("path", sorted(str(path.relative_to(ROLES)) for path in ROLES.glob("*/tasks/*.yml")))
+def test_no_task_leaves_a_reload_to_a_handler_that_a_killed_run_never_reaches(path: str) -> None:
+    assert "notify:" not in (ROLES / path).read_text(encoding="utf-8")
+
+
+class Resolver:
+    """A resolver that answers each question with one RCODE."""
+
+    def __init__(self, rcode: int) -> None:
+        self.rcode = rcode
+        self.asked = b""
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self._answer, daemon=True)
+        self.thread.start()
+
+    def _answer(self) -> None:
+        self.asked, client = self.socket.recvfrom(512)
+        self.socket.sendto(self.asked[:2] + bytes([0x81, 0x80 | self.rcode]) + self.asked[4:], client)
+
+    def judge(self, zone: str) -> subprocess.CompletedProcess[str]:
+        script = (ROLES / "resolver/files/ask.py").read_text(encoding="utf-8")
+        script = script.replace('("127.0.0.1", 53)', f'("127.0.0.1", {self.socket.getsockname()[1]})')
+        return subprocess.run([sys.executable, "-c", script, zone, "/etc/resolv.conf"], capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def resolver(request: pytest.FixtureRequest) -> Iterator[Resolver]:
+    made = Resolver(request.param)
+    yield made
+    made.socket.close()
+
+
+@pytest.mark.parametrize(
+    ("resolver", "said"),
+    [
+        pytest.param(0, "", id="NOERROR"),
+        pytest.param(3, "", id="NXDOMAIN"),
+        pytest.param(2, "unbound does not resolve corp.example. (RCODE 2); /etc/resolv.conf stays as it was\n", id="SERVFAIL"),
+        pytest.param(5, "unbound does not resolve corp.example. (RCODE 5); /etc/resolv.conf stays as it was\n", id="REFUSED"),
+    ],
+    indirect=["resolver"],
+)
+def test_only_a_resolver_that_has_an_answer_is_asked_from_then_on(resolver: Resolver, said: str) -> None:
+    answer = resolver.judge("corp.example.")
+    assert (answer.stderr, answer.returncode) == (said, 1 if said else 0)
+
+
+@pytest.mark.parametrize("resolver", [0], indirect=True)
+def test_a_resolver_is_asked_for_the_soa_of_the_zone(resolver: Resolver) -> None:
+    resolver.judge("corp.example.")
+    assert resolver.asked[12:] == b"\4corp\7example\0\0\6\0\1"
