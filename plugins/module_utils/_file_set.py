@@ -111,27 +111,26 @@ def start_steps(unit: Unit, published: Collection[str], times: Mapping[str, floa
     C(published) are the files that this run writes or removes, C(times) the times of all others: one that is
     younger than the unit (and not from the future) was left by a run that ended before its reload.
     """
+
+    def unread(since: float) -> set[str]:
+        return {*published, *(path for path, time in times.items() if since < time <= now)}
+
+    at_start = {path for path in unread(unit.started) if any(fnmatchcase(path, pattern) for pattern in read_at_start)}
     return [
-        *(["daemon-reload"] if _manager_reads(unit, published) else []),
+        *(["daemon-reload"] if _manager_reads(unit, unread(unit.loaded)) else []),
         *(["enable"] if unit.enabled in ("", "disabled") else []),
-        *_load(unit, published, times, read_at_start=read_at_start, now=now),
+        *_load(unit, published=bool(published), at_start=bool(at_start), later=bool(unread(unit.loaded))),
     ]
 
 
-def _load(unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float) -> list[str]:
+def _load(unit: Unit, *, published: bool, at_start: bool, later: bool) -> list[str]:
+    """Return the verb that lets the unit read its files: those that this run publishes, and those that it has not read C(at_start) or C(later)."""
     if unit.active == "activating":
         # It may have read the old files already, or die of them again and again.
         return ["restart"] if published else []
     if unit.active not in ("active", "reloading"):
         return ["start"]
-
-    def unread(path: str, since: float) -> bool:
-        return path in published or since < times[path] <= now
-
-    paths = {*published, *times}
-    if any(unread(path, unit.started) for path in paths if any(fnmatchcase(path, pattern) for pattern in read_at_start)):
-        return ["restart"]
-    return ["reload"] if any(unread(path, unit.loaded) for path in paths) else []
+    return ["restart"] if at_start else ["reload"] if later else []
 
 
 def stop_steps(unit: Unit, published: Collection[str]) -> list[str]:

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's story, told of one host that has every role."""
 
+# pytest collects what is imported.
+# pylint: disable=wildcard-import,unused-wildcard-import,unused-import
+
 from __future__ import annotations
 
 from client import podman_exec

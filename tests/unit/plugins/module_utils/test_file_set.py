@@ -95,6 +95,7 @@ def test_a_unit_that_systemd_does_not_know_is_neither_active_nor_enabled() -> No
         pytest.param(RUNS, [], {"/start": 15.0}, ["restart"], id="a reload after it was not enough"),
         pytest.param(RUNS, ["/f"], {"/start": 15.0}, ["restart"], id="a restart loads everything"),
         pytest.param(RUNS, ["/etc/systemd/system/d.service.d/m.conf"], {}, ["daemon-reload", "reload"], id="systemd reads its own files first"),
+        pytest.param(RUNS, [], {"/etc/systemd/system/other.service.d/m.conf": 21.0}, ["daemon-reload", "reload"], id="of a killed run, too"),
         pytest.param(replace(RUNS, outdated=True), [], {}, ["daemon-reload"], id="and those that it was not told of"),
         pytest.param(replace(RUNS, active="reloading"), ["/f"], {}, ["reload"], id="a reload under way may have come too early"),
         pytest.param(replace(RUNS, active="activating"), ["/f"], {}, ["restart"], id="a start under way, too"),
