@@ -40,7 +40,7 @@ def expressions(data: Any, key: str = "") -> Iterator[str]:
 
 
 def tier(name: str) -> dict[str, Any]:
-    (play,) = yaml.safe_load((PLAYBOOKS / "tiers" / f"{name}.yml").read_text(encoding="utf-8"))
+    *_, play = yaml.safe_load((PLAYBOOKS / "tiers" / f"{name}.yml").read_text(encoding="utf-8"))
     return play
 
 
@@ -60,7 +60,7 @@ def test_a_switch_is_read_as_a_boolean_even_from_the_command_line(file: Path) ->
 
 
 def test_the_switches_of_the_playbooks_are_found() -> None:
-    assert {"mailcluster_drain", "mailcluster_strict", "mailcluster_one_tier"} <= set(SWITCHES)
+    assert {"mailcluster_drain", "mailcluster_strict"} <= set(SWITCHES)
     assert "mailcluster_drain | default(false) | bool" in list(expressions(tier("mx")))
 
 
@@ -82,24 +82,28 @@ def test_a_drained_tier_changes_node_by_node(name: str, given: dict[str, object]
 @pytest.mark.parametrize("name", TIERS)
 def test_a_drain_asked_for_on_the_command_line_is_one(name: str) -> None:
     conditions = [task["when"] for section in ("pre_tasks", "post_tasks") for task in tier(name)[section]]
-    assert [judge(condition, mailcluster_drain="true") for condition in conditions] == [True, True]
-    assert [judge(condition, mailcluster_drain="false") for condition in conditions] == [False, False]
+    assert [judge(condition, mailcluster_drain="true") for condition in conditions] == [True, True, True]
+    assert [judge(condition, mailcluster_drain="false") for condition in conditions] == [False, False, False]
 
 
+@pytest.mark.parametrize("asked", ["true", "false"])
 @pytest.mark.parametrize("name", TIERS)
-def test_a_host_of_several_tiers_gets_its_base_in_the_first_tier_that_runs(name: str) -> None:
-    (condition,) = [task["when"] for task in tier(name)["tasks"] if "base.yml" in task.get("ansible.builtin.import_tasks", "")]
-    (alone,) = [play["vars"] for play in yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")) if "tiers/" + name in str(play)]
-    site = {"mailcluster_tiers": list(TIERS), "mailcluster_tier": name}
-    assert judge(condition, **site) is (name == TIERS[0])
-    assert judge(condition, **site, **alone)
-    assert judge(condition, **site | {"mailcluster_tiers": [name]})
+def test_the_base_of_a_node_is_changed_once_and_drained_where_that_was_asked_for(name: str, asked: str) -> None:
+    runs = [
+        (play, task)
+        for play in ("base", name)
+        for section in ("pre_tasks", "tasks", "post_tasks")
+        for task in tier(play).get(section, [])
+        if str(task.get("ansible.builtin.include_tasks", "")).endswith(("/base.yml", "/drain.yml")) and judge(task["when"], mailcluster_drain=asked)
+    ]
+    done = [(play, Path(task["ansible.builtin.include_tasks"]).stem) for play, task in runs]
+    assert done == ([(name, "drain"), (name, "base")] if asked == "true" else [("base", "base")])
 
 
 @pytest.mark.parametrize("name", TIERS)
 def test_a_tier_playbook_begins_with_the_check(name: str) -> None:
     plays = yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8"))
-    assert [play["ansible.builtin.import_playbook"] for play in plays] == ["check.yml", "tiers/packages.yml", f"tiers/{name}.yml"]
+    assert [play["ansible.builtin.import_playbook"] for play in plays] == ["check.yml", "tiers/base.yml", f"tiers/{name}.yml"]
 
 
 def check(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
