@@ -158,7 +158,8 @@ def render(found: Iterable[Instance], *, router_id: str, interface: str, health_
             (
                 f'script "{_check(health_port)}"',
                 "interval 1",
-                "timeout 1",
+                # A balancer that is gone refuses at once; one that is only slow keeps its addresses.
+                "timeout 2",
                 "fall 1",
                 "rise 2",
                 f"weight {UNHEALTHY_WEIGHT}",
