@@ -85,7 +85,7 @@ def _data_table(entry: Mapping[str, Any]) -> DataTable:
 def _earlier(paths: Paths, name: str) -> str:
     known = history(paths)
     active = _generation(paths, paths.config)
-    found = next((entry for entry in known if entry != active), "") if name == "previous" else name
+    found = next((entry for entry in proven(paths) if entry != active), "") if name == "previous" else name
     if found not in known:
         raise ConfigError(f"there is no generation {name!r}; there are {', '.join(known) or 'none'}", subject=paths.name)
     return found
@@ -128,6 +128,11 @@ def history(paths: Paths) -> list[str]:
         found = [entry for entry in paths.generations.iterdir() if generation.NAME.match(entry.name)]
         return [entry.name for entry in sorted(found, key=lambda entry: entry.stat().st_mtime, reverse=True)]
     return []
+
+
+def proven(paths: Paths) -> list[str]:
+    """Return those of them that were seen serving, or were told not to; a generation is made without a date."""
+    return [name for name in history(paths) if (paths.generations / name).stat().st_mtime]
 
 
 def master(paths: Paths) -> int:
@@ -344,6 +349,7 @@ def apply(
     if steps.load or steps.prove:
         _load_and_prove(paths, before, wanted, steps, probe=probe, report=report)
     if steps.prove or not wanted.started:
+        os.utime(paths.generations / wanted.target)
         paths.journal.unlink(missing_ok=True)
     for entry in steps.data:
         _tidy(paths, entry)
@@ -393,6 +399,7 @@ def _store(paths: Paths, wanted: Wanted, made: Generation, *, repair: bool, repo
     try:
         aside.chmod(0o755)
         _write_generation(aside, made, compile_tables=True, report=report)
+        os.utime(aside, (0, 0))
         _files.discard(target)
         aside.rename(target)
     except BaseException:
@@ -433,12 +440,12 @@ def _load_and_prove(paths: Paths, before: Before, wanted: Wanted, steps: Instanc
     problems = _load(paths, steps.load)
     if wanted.started and not problems:
         problems = _prove(paths, wanted.files, probe=probe, report=report)
+        if problems and steps.load == "reload" and _throttled(paths, started):
+            problems = _load(paths, "restart") or _prove(paths, wanted.files, probe=probe, report=report)
     report.seconds = round(time.time() - started, 2)
     if not problems:
-        with contextlib.suppress(OSError):
-            os.utime(paths.generations / wanted.target)
         return
-    said = log(paths, started)
+    said = log(paths, started)[-5:]
     reason = "; ".join(problems) + (". The log says: " + " | ".join(said) if said else "")
     raise ConfigError(f"{reason}. {_go_back(paths, before, wanted)}", subject=f"generation {wanted.target} of {paths.name}")
 
@@ -491,19 +498,29 @@ def _prove(paths: Paths, files: Mapping[str, str], *, probe: bool, report: Repor
     return failures or ([] if master(paths) else ["master died after the probe"])
 
 
-def log(paths: Paths, since: float) -> list[str]:
-    """Return the last telling lines of the instance since a time, at most five."""
-    outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "short", "--facility=mail", f"--since=@{int(since)}", "-n", "200", timeout=5.0)
+# How long master(8) waits before it starts again what died (service_throttle_time in postconf(5)).
+_THROTTLE = 60.0
+
+
+def _throttled(paths: Paths, loaded: float) -> bool:
+    """Whether daemons died under the configuration before, so that master(8) starts none under the new one yet."""
+    return any("-- throttling" in line for line in log(paths, loaded - _THROTTLE, until=loaded))
+
+
+def log(paths: Paths, since: float, *, until: float | None = None) -> list[str]:
+    """Return the last telling lines of the instance since a time, each once."""
+    limits = [f"--since=@{int(since)}", *([f"--until=@{int(until)}"] if until else [])]
+    outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "short", "--facility=mail", *limits, "-n", "200", timeout=5.0)
     lines = [found.groups() for line in outcome.stdout.splitlines() if (found := _LOG_LINE.match(line))]
     telling = [text for tag, text in lines if tag.startswith((f"{paths.name}/", "postfix/")) and _TELLING.search(text)]
-    return list(dict.fromkeys(telling))[-5:]
+    return list(dict.fromkeys(telling))
 
 
 def _go_back(paths: Paths, before: Before, wanted: Wanted) -> str:
     """Put the previous generation back by stop and start: a reload would be throttled by master."""
     started = time.monotonic()
     candidates = [before.previous] if before.unproven else [before.active]
-    previous = next((name for name in [*candidates, *history(paths)] if name and name != wanted.target and (paths.generations / name).is_dir()), "")
+    previous = next((name for name in [*candidates, *proven(paths)] if name and name != wanted.target and (paths.generations / name).is_dir()), "")
     if before.active == wanted.target and not before.unproven:
         return "The generation served before; nothing was put back"
     if not previous:

@@ -233,6 +233,9 @@ def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[s
     old = before.files if edited else before.loaded_files
     if old is None:
         return "restart", ("what it has loaded is unknown",)
+    if before.unproven and before.loaded == before.active:
+        # master(8) starts what died under it again after a minute only.
+        return "restart", ("what it has loaded was never seen serving",)
     reasons = restart_reasons(old, wanted.files)
     if reasons:
         return "restart", tuple(reasons)

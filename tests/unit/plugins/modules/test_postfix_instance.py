@@ -35,12 +35,21 @@ class Killed(BaseException):
     """The run ends here, without a chance to clean up."""
 
 
+def kill(*_arguments: object, **_named: object) -> Any:
+    raise Killed
+
+
 class Node:
-    """A host under a temporary root. ``running`` is what master(8) has loaded."""
+    """A host under a temporary root. ``running`` is what master(8) has loaded.
+
+    While ``throttled``, master(8) starts no daemon again, whatever it has loaded since; ``said`` is in the log.
+    """
 
     def __init__(self, root: Path) -> None:
         self.paths = Paths("postfix-mx", root=root)
         self.running = ""
+        self.throttled = False
+        self.said = ""
         self.commands: list[tuple[str, ...]] = []
         self.installed = True
         main = self.paths.default_main
@@ -54,6 +63,8 @@ class Node:
         elif command[0] == "postmap":
             kind, _colon, source = command[-1].partition(":")
             Path(f"{source}.{kind}").write_text("product of " + Path(source).read_text())
+        elif command[0] == "journalctl":
+            return Outcome(0, self.said, "")
         elif command[:2] == ("postconf", "-m"):
             return Outcome(0, "lmdb\ntexthash\n", "")
         return Outcome(0, "", "")
@@ -64,6 +75,7 @@ class Node:
             self.paths.loaded.parent.mkdir(parents=True, exist_ok=True)
             self.paths.loaded.write_text(target + "\n")
             self.running = Path(target).name
+            self.throttled = self.bad or (self.throttled and verb == "reload-or-restart")
         elif verb == "stop":
             self.running = ""
         elif verb == "enable":
@@ -73,8 +85,11 @@ class Node:
             self.paths.enabled.unlink()
 
     def probe(self, *_arguments: object, **_named: object) -> tuple[list[str], list[str]]:
-        served = (self.paths.generations / self.running / "main.cf").read_text()
-        return ([BAD] if "smtpd_banner = bad" in served else []), []
+        return ([BAD] if self.bad or self.throttled else []), []
+
+    @property
+    def bad(self) -> bool:
+        return "smtpd_banner = bad" in (self.paths.generations / self.running / "main.cf").read_text()
 
     @property
     def active(self) -> str:
@@ -159,6 +174,46 @@ def test_a_first_configuration_that_does_not_serve_leaves_nothing_active(node: N
     assert (node.running, node.paths.config.is_symlink()) == ("", False)
 
 
+def leave_broken(node: Node) -> None:
+    """A run is killed when it has seen that its configuration does not serve."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_instance, "_go_back", kill)
+        with pytest.raises(Killed):
+            node.call(main=main("bad"))
+
+
+def test_what_was_killed_before_it_could_be_taken_back_is_never_gone_back_to(node: Node) -> None:
+    old = node.call(main=main())["generation"]
+    leave_broken(node)
+    broken = node.active
+    with pytest.raises(ConfigError, match=f"Generation {old} is back and serves"):
+        node.call(main=main("bad as well"))
+    with pytest.raises(ConfigError, match="there is no generation 'previous'"):
+        node.call(generation="previous")
+    assert broken not in _instance.proven(node.paths)
+
+
+def test_the_one_before_is_served_again_after_one_that_was_never_seen_serving(node: Node) -> None:
+    old = node.call(main=main())["generation"]
+    leave_broken(node)
+    assert node.call(main=main())["load"] == "restart"
+    assert (node.active, node.running, node.throttled) == (old, old, False)
+
+
+def test_a_daemon_that_died_before_the_change_is_no_fault_of_the_new_configuration(node: Node) -> None:
+    node.call(main=main())
+    node.throttled, node.said = True, "Jan 01 00:00:00 mx postfix-mx/master[1]: warning: smtpd: bad command startup -- throttling\n"
+    new = node.call(main=main("better"))
+    assert (new["load"], node.running, node.throttled) == ("reload", new["generation"], False)
+
+
+def test_a_configuration_is_started_afresh_for_no_other_fault(node: Node) -> None:
+    node.call(main=main())
+    node.throttled = True
+    with pytest.raises(ConfigError, match=BAD):
+        node.call(main=main("better"))
+
+
 def test_an_edit_by_hand_is_repaired(node: Node) -> None:
     made = node.call(main=main())["generation"]
     path = node.paths.generations / made / "main.cf"
@@ -173,6 +228,7 @@ def test_previous_goes_back_and_touches_no_data(node: Node) -> None:
     old = node.call(main=main())["generation"]
     node.call(main=main("better"), data=[{"name": "t", "content": "a b\n"}])
     os.utime(node.paths.generations / old, (1, 1))
+    os.utime(node.paths.generations / node.active, (2, 2))
     assert node.call(generation="previous")["generation"] == old
     assert (node.active, (node.paths.data / "t").read_text()) == (old, "a b\n")
 

@@ -57,9 +57,10 @@ def test_a_virgin_host_gets_everything_in_order() -> None:
         (RUNNING, "reload"),
         (replace(RUNNING, running=False), "start"),
         (replace(RUNNING, loaded="", loaded_files=None), "restart"),
+        (replace(RUNNING, unproven=True), "restart"),
         (replace(RUNNING, loaded_files=made(inet_protocols="ipv4").files), "restart"),
     ],
-    ids=["it runs the old one", "it does not run", "nobody knows what it runs", "it runs what no reload can change"],
+    ids=["it runs the old one", "it does not run", "nobody knows what it runs", "it may have died of what it runs", "it runs what no reload can change"],
 )
 def test_a_new_generation_is_loaded_in_the_gentlest_way_that_works(before: Before, load: str) -> None:
     assert plan(PATHS, before, wanted(NEW)).load == load
