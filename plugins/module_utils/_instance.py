@@ -350,7 +350,8 @@ def apply(
         _load_and_prove(paths, before, wanted, steps, probe=probe, report=report)
     if steps.prove or not wanted.started:
         os.utime(paths.generations / wanted.target)
-        paths.journal.unlink(missing_ok=True)
+    # One that a killed run left and that names what is not active says nothing any more.
+    paths.journal.unlink(missing_ok=True)
     for entry in steps.data:
         _tidy(paths, entry)
     if steps.activate or steps.prove:
@@ -360,10 +361,7 @@ def apply(
 def _prepare(paths: Paths, wanted: Wanted, steps: InstancePlan) -> None:
     for directory in (paths.generations, paths.data, paths.loaded.parent, paths.queue):
         directory.mkdir(parents=True, exist_ok=True)
-    for directory in (paths.home, paths.generations, paths.data):
-        _files.sweep(directory)
-    for path in (paths.config, paths.unit, paths.default_main):
-        _files.sweep(path.parent, path.name)
+    _sweep(paths)
     try:
         account = pwd.getpwnam("postfix")
     except KeyError as error:
@@ -373,6 +371,14 @@ def _prepare(paths: Paths, wanted: Wanted, steps: InstancePlan) -> None:
         os.chown(paths.state, account.pw_uid, account.pw_gid)
     if wanted.owner and steps.changed and (_files.read(paths.owner) or "").strip() != wanted.owner:
         _files.write(paths.owner, wanted.owner + "\n")
+
+
+def _sweep(paths: Paths) -> None:
+    """Remove what killed runs left aside: all of it in the instance's own directories, its own in those of others."""
+    for directory in (paths.home, paths.generations, paths.data):
+        _files.sweep(directory)
+    for path in (paths.config, paths.unit, paths.default_main):
+        _files.sweep(path.parent, path.name)
 
 
 def _tidy(paths: Paths, entry: DataTable) -> None:
@@ -550,6 +556,7 @@ def remove(paths: Paths) -> None:
     """Stop and remove an instance with all its files; refuse while its queue holds mail."""
     running = master(paths) > 0
     refuse_mail(paths)
+    _sweep(paths)
     if paths.config.is_symlink() or running:
         _systemctl("stop", paths.service)
     try:

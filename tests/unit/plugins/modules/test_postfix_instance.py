@@ -193,6 +193,16 @@ def test_what_was_killed_before_it_could_be_taken_back_is_never_gone_back_to(nod
     assert broken not in _instance.proven(node.paths)
 
 
+def test_a_run_that_was_killed_before_the_rename_leaves_no_trace(node: Node) -> None:
+    node.call(main=main())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_files, "link", kill)
+        with pytest.raises(Killed):
+            node.call(main=main("better"))
+    node.call(main=main(), data=[{"name": "t", "content": "a b\n"}])
+    assert not node.paths.journal.exists()
+
+
 def test_the_one_before_is_served_again_after_one_that_was_never_seen_serving(node: Node) -> None:
     old = node.call(main=main())["generation"]
     leave_broken(node)
@@ -386,15 +396,20 @@ def test_a_configuration_that_is_taken_back_finds_its_tables(node: Node) -> None
     assert {"typed.lmdb", "gone.lmdb"} <= set(os.listdir(node.paths.data))
 
 
-def test_what_a_killed_run_left_in_foreign_directories_goes(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_a_killed_run_left_in_foreign_directories_goes(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    node.call(main=main("before"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     paths = node.paths
-    places = {paths.config: "link", paths.unit: "x", paths.default_main: "x", tmp_path / "tmp/postfix-mx": "x", tmp_path / "etc/postfix/other": "x"}
+    places = {paths.config: "link", paths.unit: "x", paths.default_main: "x", tmp_path / "etc/postfix/other": "x"}
+    if state == "present":
+        places[tmp_path / "tmp/postfix-mx"] = "x"
     left = [place.with_name(f".{place.name}.99999999.{end}") for place, end in places.items()]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(tmp_path)
-    node.call(main=main())
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    node.call(main=main(), state=state)
     assert [path.name for path in left if path.is_symlink()] == [".other.99999999.x"]
 
 
