@@ -456,14 +456,21 @@ def _load_and_prove(paths: Paths, before: Before, wanted: Wanted, steps: Instanc
     raise ConfigError(f"{reason}. {_go_back(paths, before, wanted)}", subject=f"generation {wanted.target} of {paths.name}")
 
 
+_RELOADS = 3
+
+
 def _load(paths: Paths, action: str) -> list[str]:
     """Start, reload, restart or stop; return once master(8) has done so."""
     if not action:
         return []
     if action == "reload":
         witness = _children(paths, "pickup")
-        # A killed run may have left a stop under way, and what ends cannot be reloaded.
-        outcome = _systemctl("reload-or-restart", paths.service)
+        for _attempt in range(_RELOADS):
+            # A killed run may have left a stop under way, and what ends cannot be reloaded. Or it left a reload
+            # under way, and then this one may be taken for the same: it counts if it has read the link.
+            outcome = _systemctl("reload-or-restart", paths.service)
+            if outcome.rc or _recorded(paths) == _generation(paths, paths.config):
+                break
         if not outcome.rc:
             _wait(lambda: not witness & _children(paths, "pickup"), 2.0)
     else:

@@ -42,6 +42,7 @@ def kill(*_arguments: object, **_named: object) -> Any:
 class Node:
     """A host under a temporary root. ``running`` is what master(8) has loaded.
 
+    Of its reloads, ``merged`` are taken for one that is under way.
     While ``throttled``, master(8) starts no daemon again, whatever it has loaded since; ``said`` is in the log.
     """
 
@@ -50,6 +51,7 @@ class Node:
         self.running = ""
         self.throttled = False
         self.said = ""
+        self.merged = 0
         self.commands: list[tuple[str, ...]] = []
         self.installed = True
         main = self.paths.default_main
@@ -70,7 +72,9 @@ class Node:
         return Outcome(0, "", "")
 
     def _systemctl(self, verb: str) -> None:
-        if verb in ("start", "restart", "reload-or-restart"):
+        if verb == "reload-or-restart" and self.merged:
+            self.merged -= 1
+        elif verb in ("start", "restart", "reload-or-restart"):
             target = os.readlink(self.paths.config)
             self.paths.loaded.parent.mkdir(parents=True, exist_ok=True)
             self.paths.loaded.write_text(target + "\n")
@@ -191,6 +195,14 @@ def test_what_was_killed_before_it_could_be_taken_back_is_never_gone_back_to(nod
     with pytest.raises(ConfigError, match="there is no generation 'previous'"):
         node.call(generation="previous")
     assert broken not in _instance.proven(node.paths)
+
+
+def test_a_reload_that_is_taken_for_one_under_way_is_repeated(node: Node) -> None:
+    node.call(main=main())
+    node.merged = 1
+    made = node.call(main=main("better"))["generation"]
+    assert node.running == made
+    assert not node.call(main=main("better"))["changed"]
 
 
 def test_a_run_that_was_killed_before_the_rename_leaves_no_trace(node: Node) -> None:
