@@ -456,28 +456,25 @@ def _load_and_prove(paths: Paths, before: Before, wanted: Wanted, steps: Instanc
     raise ConfigError(f"{reason}. {_go_back(paths, before, wanted)}", subject=f"generation {wanted.target} of {paths.name}")
 
 
-_RELOADS = 3
+# It starts what does not run any more: a killed run may have left a stop under way.
+_RELOAD = "reload-or-restart"
 
 
 def _load(paths: Paths, action: str) -> list[str]:
     """Start, reload, restart or stop; return once master(8) has done so."""
     if not action:
         return []
-    if action == "reload":
-        witness = _children(paths, "pickup")
-        for _attempt in range(_RELOADS):
-            # A killed run may have left a stop under way, and what ends cannot be reloaded. Or it left a reload
-            # under way, and then this one may be taken for the same: it counts if it has read the link.
-            outcome = _systemctl("reload-or-restart", paths.service)
-            if outcome.rc or _recorded(paths) == _generation(paths, paths.config):
-                break
-        if not outcome.rc:
-            _wait(lambda: not witness & _children(paths, "pickup"), 2.0)
-    else:
-        if action in ("start", "restart"):
-            _systemctl("reset-failed", paths.service)
-        # One job of systemd: what it has begun to stop it starts, whatever becomes of this process.
-        outcome = _systemctl(action, paths.service)
+    if action in ("start", "restart"):
+        _systemctl("reset-failed", paths.service)
+    witness = _children(paths, "pickup")
+    # A restart is one job of systemd: what it has begun to stop it starts, whatever becomes of this process.
+    for verb in (_RELOAD if action == "reload" else action, _RELOAD, _RELOAD):
+        outcome = _systemctl(verb, paths.service)
+        # It may have been taken for a job that a killed run left under way: it counts once the link has been read.
+        if action == "stop" or outcome.rc or _recorded(paths) == _generation(paths, paths.config):
+            break
+    if action != "stop" and not outcome.rc:
+        _wait(lambda: not witness & _children(paths, "pickup"), 2.0)
     return [outcome.text] if outcome.rc else []
 
 
@@ -543,11 +540,10 @@ def _go_back(paths: Paths, before: Before, wanted: Wanted) -> str:
         paths.journal.unlink(missing_ok=True)
         return "There is no previous generation; the instance is stopped"
     _files.link(paths.config, str(paths.generations / previous))
-    _systemctl("reset-failed", paths.service)
-    outcome = _systemctl("restart", paths.service)
+    failures = _load(paths, "restart")
     paths.journal.unlink(missing_ok=True)
     _files.discard(paths.generations / wanted.target)
-    failures = [outcome.text] if outcome.rc else _prove(paths, read_generation(paths, previous) or {}, probe=True, report=Report())
+    failures = failures or _prove(paths, read_generation(paths, previous) or {}, probe=True, report=Report())
     took = f"after {time.monotonic() - started:.1f} s"
     return f"Generation {previous} is back and {'does not serve: ' + '; '.join(failures) if failures else 'serves'}, {took}"
 

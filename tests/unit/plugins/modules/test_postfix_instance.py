@@ -42,7 +42,7 @@ def kill(*_arguments: object, **_named: object) -> Any:
 class Node:
     """A host under a temporary root. ``running`` is what master(8) has loaded.
 
-    Of its reloads, ``merged`` are taken for one that is under way.
+    So many of the jobs for systemd as ``merged`` says are taken for one that is under way.
     While ``throttled``, master(8) starts no daemon again, whatever it has loaded since; ``said`` is in the log.
     """
 
@@ -72,7 +72,7 @@ class Node:
         return Outcome(0, "", "")
 
     def _systemctl(self, verb: str) -> None:
-        if verb == "reload-or-restart" and self.merged:
+        if verb in ("restart", "reload-or-restart") and self.merged:
             self.merged -= 1
         elif verb in ("start", "restart", "reload-or-restart"):
             target = os.readlink(self.paths.config)
@@ -110,6 +110,24 @@ class Node:
 
 def main(banner: str = "good", **more: Any) -> dict[str, Any]:
     return {"smtpd_banner": banner, "smtpd_relay_restrictions": "reject", **more}
+
+
+BEFORE: dict[str, Any] = {
+    "main": main(),
+    "data": [{"name": "t", "content": "a b\n"}, {"name": "typed", "content": "a b\n"}, {"name": "gone", "content": "a b\n"}],
+}
+# By reload, and by stop and start; a table changes its content, one its type, one goes.
+AFTER: dict[str, dict[str, Any]] = {
+    load: {
+        "main": main("better", **more),
+        "data": [
+            {"name": "t", "content": "a c\n"},
+            {"name": "typed", "content": "a b\n", "type": "cdb"},
+            {"name": "gone", "content": None, "state": "absent"},
+        ],
+    }
+    for load, more in (("reload", {}), ("restart", {"inet_protocols": "ipv4"}))
+}
 
 
 @pytest.fixture
@@ -197,12 +215,13 @@ def test_what_was_killed_before_it_could_be_taken_back_is_never_gone_back_to(nod
     assert broken not in _instance.proven(node.paths)
 
 
-def test_a_reload_that_is_taken_for_one_under_way_is_repeated(node: Node) -> None:
-    node.call(main=main())
+@pytest.mark.parametrize("load", AFTER)
+def test_a_job_that_is_taken_for_one_under_way_is_repeated(node: Node, load: str) -> None:
+    node.call(**BEFORE)
     node.merged = 1
-    made = node.call(main=main("better"))["generation"]
-    assert node.running == made
-    assert not node.call(main=main("better"))["changed"]
+    made = node.call(**AFTER[load])
+    assert (made["load"], node.running) == (load, made["generation"])
+    assert not node.call(**AFTER[load])["changed"]
 
 
 def test_a_run_that_was_killed_before_the_rename_leaves_no_trace(node: Node) -> None:
@@ -351,22 +370,6 @@ def _killing(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], int]:
 
 
 OPERATIONS = 80
-BEFORE: dict[str, Any] = {
-    "main": main(),
-    "data": [{"name": "t", "content": "a b\n"}, {"name": "typed", "content": "a b\n"}, {"name": "gone", "content": "a b\n"}],
-}
-# By reload, and by stop and start; a table changes its content, one its type, one goes.
-AFTER: dict[str, dict[str, Any]] = {
-    load: {
-        "main": main("better", **more),
-        "data": [
-            {"name": "t", "content": "a c\n"},
-            {"name": "typed", "content": "a b\n", "type": "cdb"},
-            {"name": "gone", "content": None, "state": "absent"},
-        ],
-    }
-    for load, more in (("reload", {}), ("restart", {"inet_protocols": "ipv4"}))
-}
 
 
 @pytest.mark.parametrize("load", AFTER)
