@@ -514,7 +514,11 @@ _THROTTLE = 60.0
 
 def _throttled(paths: Paths, loaded: float) -> bool:
     """Whether daemons died under the configuration before, so that master(8) starts none under the new one yet."""
-    return any("-- throttling" in line for line in log(paths, loaded - _THROTTLE, until=loaded))
+    since = loaded - _THROTTLE
+    with contextlib.suppress(FileNotFoundError):
+        # What died under an earlier master(8) concerns this one no more.
+        since = max(since, (paths.queue / "pid/master.pid").stat().st_mtime)
+    return any("-- throttling" in line for line in log(paths, since, until=loaded))
 
 
 def log(paths: Paths, since: float, *, until: float | None = None) -> list[str]:

@@ -248,6 +248,20 @@ def test_a_daemon_that_died_before_the_change_is_no_fault_of_the_new_configurati
     assert (new["load"], node.running, node.throttled) == ("reload", new["generation"], False)
 
 
+def test_what_died_under_an_earlier_master_is_not_asked_for(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call(main=main())
+    pid = node.paths.queue / "pid/master.pid"
+    pid.parent.mkdir(parents=True)
+    pid.touch()
+    os.utime(pid, (4e9, 4e9))
+    monkeypatch.setattr(_instance, "_go_back", lambda *_arguments: "")
+    monkeypatch.setattr(_instance, "log", lambda _paths, since, until=None: seen.append((since, until)) or [])
+    seen: list[tuple[float, float | None]] = []
+    with pytest.raises(ConfigError, match=BAD):
+        node.call(main=main("bad"))
+    assert seen[0][0] == 4e9
+
+
 def test_a_configuration_is_started_afresh_for_no_other_fault(node: Node) -> None:
     node.call(main=main())
     node.throttled = True
