@@ -104,6 +104,7 @@ def read(paths: Paths, tables: Sequence[DataTable]) -> Before:
         running=master(paths) > 0,
         unproven=bool(active) and journal.get("generation") == active,
         previous=str(journal.get("previous", "")),
+        unseen=str(journal.get("generation", "")),
         files=read_generation(paths, active) or {},
         loaded_files=read_generation(paths, loaded),
         data={entry.table.name: found for entry in tables if (found := _published(paths, entry.table))},
@@ -518,12 +519,13 @@ def _throttled(paths: Paths, loaded: float) -> bool:
     with contextlib.suppress(FileNotFoundError):
         # What died under an earlier master(8) concerns this one no more.
         since = max(since, (paths.queue / "pid/master.pid").stat().st_mtime)
-    return any("-- throttling" in line for line in log(paths, since, until=loaded))
+    # A daemon says that it dies a second before master(8) says that it starts no other.
+    return any(line.startswith("fatal:") or line.endswith("-- throttling") for line in log(paths, since, until=loaded))
 
 
 def log(paths: Paths, since: float, *, until: float | None = None) -> list[str]:
     """Return the last telling lines of the instance since a time, each once."""
-    limits = [f"--since=@{int(since)}", *([f"--until=@{int(until)}"] if until else [])]
+    limits = [f"--since=@{int(since)}", *([f"--until=@{until:.3f}"] if until else [])]
     outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "short", "--facility=mail", *limits, "-n", "200", timeout=5.0)
     lines = [found.groups() for line in outcome.stdout.splitlines() if (found := _LOG_LINE.match(line))]
     telling = [text for tag, text in lines if tag.startswith((f"{paths.name}/", "postfix/")) and _TELLING.search(text)]

@@ -142,7 +142,8 @@ class Before:
     """An instance as its files and processes show it; names of generations are empty where there is none.
 
     ``files`` is the content of the active generation, ``loaded_files`` of the one
-    master(8) has read, ``previous`` what the journal names to go back to.
+    master(8) has read, ``previous`` what the journal names to go back to, ``unseen``
+    what it names as never seen serving, active (``unproven``) or not any more.
     """
 
     active: str = ""
@@ -150,6 +151,7 @@ class Before:
     running: bool = False
     unproven: bool = False
     previous: str = ""
+    unseen: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     loaded_files: Mapping[str, str] | None = None
     data: Mapping[str, Published] = field(default_factory=dict)
@@ -233,7 +235,7 @@ def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[s
     old = before.files if edited else before.loaded_files
     if old is None:
         return "restart", ("what it has loaded is unknown",)
-    if before.unproven and before.loaded == before.active:
+    if before.unseen == before.loaded:
         # master(8) starts what died under it again after a minute only.
         return "restart", ("what it has loaded was never seen serving",)
     reasons = restart_reasons(old, wanted.files)

@@ -241,9 +241,10 @@ def test_the_one_before_is_served_again_after_one_that_was_never_seen_serving(no
     assert (node.active, node.running, node.throttled) == (old, old, False)
 
 
-def test_a_daemon_that_died_before_the_change_is_no_fault_of_the_new_configuration(node: Node) -> None:
+@pytest.mark.parametrize("said", ["master[1]: warning: smtpd: bad command startup -- throttling", "smtpd[2]: fatal: Invalid TLS level"])
+def test_a_daemon_that_died_before_the_change_is_no_fault_of_the_new_configuration(node: Node, said: str) -> None:
     node.call(main=main())
-    node.throttled, node.said = True, "Jan 01 00:00:00 mx postfix-mx/master[1]: warning: smtpd: bad command startup -- throttling\n"
+    node.throttled, node.said = True, f"Jan 01 00:00:00 mx postfix-mx/{said}\n"
     new = node.call(main=main("better"))
     assert (new["load"], node.running, node.throttled) == ("reload", new["generation"], False)
 

@@ -57,10 +57,20 @@ def test_a_virgin_host_gets_everything_in_order() -> None:
         (RUNNING, "reload"),
         (replace(RUNNING, running=False), "start"),
         (replace(RUNNING, loaded="", loaded_files=None), "restart"),
-        (replace(RUNNING, unproven=True), "restart"),
+        (replace(RUNNING, unproven=True, unseen=OLD.name), "restart"),
+        (replace(RUNNING, active=NEW.name, files=NEW.files, unseen=OLD.name), "restart"),
+        (replace(RUNNING, unseen=NEW.name), "reload"),
         (replace(RUNNING, loaded_files=made(inet_protocols="ipv4").files), "restart"),
     ],
-    ids=["it runs the old one", "it does not run", "nobody knows what it runs", "it may have died of what it runs", "it runs what no reload can change"],
+    ids=[
+        "it runs the old one",
+        "it does not run",
+        "nobody knows what it runs",
+        "it may have died of what it runs",
+        "it still runs what was taken back",
+        "it never ran what was not seen",
+        "it runs what no reload can change",
+    ],
 )
 def test_a_new_generation_is_loaded_in_the_gentlest_way_that_works(before: Before, load: str) -> None:
     assert plan(PATHS, before, wanted(NEW)).load == load
