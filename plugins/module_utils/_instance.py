@@ -420,7 +420,11 @@ def _activate(paths: Paths, before: Before, wanted: Wanted) -> None:
     if before.active != wanted.target:
         previous = before.previous if before.unproven else before.active
         _files.write(paths.journal, json.dumps({"generation": wanted.target, "previous": previous}) + "\n")
-        _files.link(paths.config, str(paths.generations / wanted.target))
+        try:
+            _files.link(paths.config, str(paths.generations / wanted.target))
+        except OSError:
+            paths.journal.unlink(missing_ok=True)
+            raise
 
 
 def _systemctl(*arguments: str) -> _commands.Outcome:

@@ -66,17 +66,36 @@ def call(parameters, *, at=0, during=False, after=None):
 
     Returns what it printed (with ``rc``), whether it was killed, its seconds and its events.
     """
-    WORK.mkdir(exist_ok=True)
-    # What waits in a buffer would be written by both.
-    sys.stdout.flush()
-    output, events = WORK / "output", WORK / "events"
-    started = time.monotonic()
-    child = os.fork()
-    if not child:
-        _run(parameters, output, events, Hook(at, during))
+    child, started = _start(parameters, Hook(at, during)), time.monotonic()
     if after is not None:
         time.sleep(after)
         os.kill(child, signal.SIGKILL)
+    return _finish(child, started)
+
+
+def together(each):
+    """Several runs at once."""
+    started = time.monotonic()
+    return [_finish(child, started) for child in [_start(parameters, Hook(0, False)) for parameters in each]]
+
+
+def _start(parameters, hook):
+    WORK.mkdir(exist_ok=True)
+    # What waits in a buffer would be written by both.
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        _run(parameters, *_papers(os.getpid()), hook)
+    return child
+
+
+def _papers(child):
+    """Where a run leaves its output and its events."""
+    return WORK / f"{child}.output", WORK / f"{child}.events"
+
+
+def _finish(child, started):
+    output, events = _papers(child)
     _pid, status = os.waitpid(child, 0)
     seconds = round(time.monotonic() - started, 3)
     if os.WIFSIGNALED(status):

@@ -62,7 +62,7 @@ class Node:
         self.commands.append(command)
         if command[0] == "systemctl":
             self._systemctl(command[1])
-        elif command[0] == "postmap":
+        elif command[0] == "postmap" and "-q" not in command:
             kind, _colon, source = command[-1].partition(":")
             Path(f"{source}.{kind}").write_text("product of " + Path(source).read_text())
         elif command[0] == "journalctl":
@@ -484,6 +484,34 @@ def test_a_process_that_ends_while_it_is_looked_at_is_gone() -> None:
             stream.read()
         path = SimpleNamespace(read_text=lambda **_how: stream.read())
         assert _files.read(path) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["data", "tables"])
+def test_a_table_that_a_full_disk_left_without_rows_is_not_published(node: Node, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    entry = {"name": "t", "type": "lmdb"}
+    old = node.call(main=main(), **{place: [{**entry, "content": "a b\nc d\n"}]})["generation"]
+    run = node.run
+
+    def empty(*command: str, timeout: float = 0.0) -> Outcome:
+        return Outcome(1, "", "") if command[0] == "postmap" and "-q" in command else run(*command, timeout=timeout)
+
+    monkeypatch.setattr(_commands, "run", empty)
+    with pytest.raises(ConfigError, match=r"t, line 1: a: the compiled table does not know this key .* bytes are free"):
+        node.call(main=main(), **{place: [{**entry, "content": "a b\nc e\n"}]})
+    there = node.paths.data if place == "data" else node.paths.config
+    assert (node.active, node.running, (there / "t.lmdb").read_text()) == (old, old, "product of a b\nc d\n")
+
+
+def test_a_link_that_cannot_be_set_leaves_no_journal(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call(main=main())
+
+    def read_only(path: Path, _target: str) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(_files, "link", read_only)
+    with pytest.raises(OSError, match="Read-only"):
+        node.call(main=main("better"))
+    assert not node.paths.journal.exists()
 
 
 def test_what_a_full_disk_interrupts_leaves_nothing_aside(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
