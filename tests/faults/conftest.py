@@ -34,7 +34,7 @@ class Box:
     """A container in which systemd has booted, without a network."""
 
     def __init__(self, release: str, folder: Path) -> None:
-        self.name = f"mailcluster-faults-{release}-{os.getpid()}"
+        self.name = f"box-faults-{release}-{os.getpid()}"
         image = os.environ.get(f"MAILCLUSTER_IMAGE_{release.upper()}", f"localhost/mailcluster-lab:{release}")
         options, init = host.boot_arguments()
         # A copy: whoever edits the code meanwhile changes nothing here.
