@@ -138,12 +138,21 @@ def sizes(base, question):
             # From the last to the first: a source is not sorted.
             stream.writelines(f"user{number:07}@sink.test ledger@sink.test\n" for number in range(rows, 0, -1))
         large = {"data": [{"name": "large", "src": str(source)}], "main": {"virtual_alias_maps": f"lmdb:{instance.paths.data}/large"}}
-        done = told(instance, call(instance.parameters("B", **large)))
+        made = call(instance.parameters("B", **large))
+        done = told(instance, made)
         again = call(instance.parameters("B", **large))
         key = f"user{rows:07}@sink.test"
         looked = subprocess.run(["postmap", "-q", key, f"lmdb:{instance.paths.data}/large"], capture_output=True, text=True, check=False).stdout
+        said = len(json.dumps({name: value for name, value in made.items() if name not in ("events", "invocation")}))
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-        seen[str(rows)] = {**done, "again": again.get("changed"), "unchanged seconds": again["seconds"], "looked up": looked.strip(), "peak MiB": peak}
+        seen[str(rows)] = {
+            **done,
+            "again": again.get("changed"),
+            "unchanged seconds": again["seconds"],
+            "looked up": looked.strip(),
+            "peak MiB": peak,
+            "said": said,
+        }
     source.unlink()
     # A duplicate at the end of a large table is found, too.
     with source.open("w") as stream:

@@ -13,6 +13,7 @@ from pathlib import Path
 from .._plan import Difference, Plan, difference, differences
 from .generation import Table, changes, restart_reasons
 from .lines import ConfigError
+from .source import excerpt
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
 
@@ -252,8 +253,8 @@ def _data_diff(paths: Paths, before: Before, data: Sequence[DataTable]) -> list[
         for published in [before.data.get(wanted.table.name)]
         for entry in difference(
             str(paths.data / wanted.table.name),
-            published.text if published else None,
-            wanted.table.text if wanted.present else None,
+            excerpt(published.text, wanted.table.text) if published else None,
+            excerpt(wanted.table.text, published.text if published else "") if wanted.present else None,
             secret=wanted.secret or bool(published and not published.mode & 0o044),
         )
     ]

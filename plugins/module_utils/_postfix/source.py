@@ -79,6 +79,19 @@ def ends(text: str, *, file: str) -> list[Row]:
     return found
 
 
+LONG = 100_000
+_SHOWN = 10
+
+
+def excerpt(text: str, other: str) -> str:
+    """What a diff shows of a text: all of it, or, of more than ``LONG`` characters on either side, a few of the rows that only it has."""
+    if max(len(text), len(other)) <= LONG:
+        return text
+    only = sorted(set(text.splitlines()) - set(other.splitlines()))
+    more = [f"... and {len(only) - _SHOWN} more"] if only[_SHOWN:] else []
+    return "\n".join([f"{count(text)} rows", *only[:_SHOWN], *more, ""])
+
+
 def _begins(text: str, position: int) -> bool:
     """Whether a row begins here; what begins with a blank goes on with the row before."""
     return position < len(text) and not text[position].isspace() and text[position] != "#"

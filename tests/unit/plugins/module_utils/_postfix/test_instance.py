@@ -136,6 +136,15 @@ def test_a_data_table_alone_loads_nothing() -> None:
     assert (steps.steps, steps.load) == (("publish data table t",), "")
 
 
+def test_the_diff_of_a_large_table_says_how_large_it_is_and_shows_a_few_rows() -> None:
+    old = "".join(f"user{number:06} a\n" for number in range(20_000))
+    new = old.replace("user000007 a", "user000007 b") + "".join(f"new{number:02} a\n" for number in range(12))
+    before = replace(RUNNING, data={"t": Published(old, 0o644, built=True)})
+    (shown,) = plan(PATHS, before, wanted(OLD, data=[DataTable(Table("t", "lmdb", new))])).diff
+    assert shown["before"] == "20000 rows\nuser000007 a\n"
+    assert shown["after"].splitlines() == ["20012 rows", *(f"new{number:02} a" for number in range(10)), "... and 3 more"]
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 def test_a_secret_is_not_in_the_diff_whatever_mode_it_had(mode: int) -> None:
     before = replace(RUNNING, data={"t": Published("user old-password\n", mode, built=True)})
