@@ -6,6 +6,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -21,6 +22,10 @@ PAGE = 4096
 
 def run(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def content(path):
+    return path.read_text() if path.exists() else ""
 
 
 def told(instance, done):
@@ -67,7 +72,7 @@ def disk(base, _question):
         with filled(home, pages):
             done = told(instance, call(instance.parameters("B")))
         seen["full"].append({"pages": pages, **done})
-        if not done["failed"] or pages > 200:
+        if not done["failed"] or pages > 12:
             break
         pages += 1
     seen["back"] = told(instance, call(instance.parameters("A")))
@@ -166,29 +171,45 @@ def sizes(base, question):
 # -- neighbours
 
 
+def rebuilt(package):
+    """The installed package as a file again: without a network, dpkg upgrades to it all the same."""
+    folder, archive, deb = WORK / "package", WORK / "package.tar", WORK / "package.deb"
+    info, control = Path("/var/lib/dpkg/info"), folder / "DEBIAN"
+    control.mkdir(parents=True)
+    listed = [name[1:] for name in (info / f"{package}.list").read_text().splitlines() if name != "/." and os.path.lexists(name)]
+    subprocess.run(["tar", "-C", "/", "--no-recursion", "-cf", archive, "-T", "-"], input="\n".join(listed), text=True, check=True)
+    run("tar", "-C", str(folder), "-xf", str(archive))
+    fields = re.sub(r"(?m)^(Status: .*|Conffiles:(\n .*)*)\n", "", run("dpkg-query", "-s", package))
+    (control / "control").write_text(fields)
+    for name in ("preinst", "postinst", "prerm", "postrm", "config", "templates", "triggers", "conffiles"):
+        if (info / f"{package}.{name}").exists():
+            shutil.copy2(info / f"{package}.{name}", control / name)
+    run("dpkg-deb", "--build", "-Zgzip", "-z1", str(folder), str(deb))
+    return str(deb)
+
+
 def neighbours(base, _question):
-    """The distribution's service is restarted, its package is installed again, the master dies, two runs come at once."""
+    """The distribution's service is restarted, its package is upgraded, the master dies, two runs come at once."""
     instance, other = Instance("faults-e", 2640, base), Instance("faults-f", 2650, base)
     call(instance.parameters("A"))
     call(other.parameters("A"))
-    pid = instance.paths.queue / "pid/master.pid"
-    traffic, seen, before = Traffic(instance), {}, pid.read_text()
-    version = run("dpkg-query", "-W", "-f", "${Version}", "postfix")
-    scripts = "/var/lib/dpkg/info/postfix"
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "DPKG_MAINTSCRIPT_PACKAGE": "postfix"}
+    pid, own = (paths.joinpath("pid/master.pid") for paths in (instance.paths.queue, Path("/var/spool/postfix")))
+    upgrade = ["dpkg", "--force-confold", "--install", rebuilt("postfix")]
+    run("systemctl", "start", "postfix.service")
+    traffic, seen, before = Traffic(instance), {}, content(pid)
     for name, commands in {
-        "postfix.service is started": [["systemctl", "start", "postfix.service"]],
-        "postfix.service is restarted": [["systemctl", "restart", "postfix.service"]],
-        "postfix.service is stopped and started": [["systemctl", "stop", "postfix.service"], ["systemctl", "start", "postfix.service"]],
-        "the package is configured again": [["dpkg-reconfigure", "--force", "postfix"]],
-        "the package is upgraded": [[f"{scripts}.prerm", "upgrade", version], [f"{scripts}.postinst", "configure", version]],
-        "its triggers run": [[f"{scripts}.postinst", "triggered", "/usr/lib/postfix"]],
+        "its service is restarted": [["systemctl", "restart", "postfix.service"]],
+        "its service is stopped and started": [["systemctl", "stop", "postfix.service"], ["systemctl", "start", "postfix.service"]],
+        "its package is configured again": [["dpkg-reconfigure", "--force", "postfix"]],
+        "its package is upgraded": [upgrade],
     }.items():
+        own_before, environment = content(own), {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         done = [subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120) for command in commands]
         seen[name] = {
             "rc": [one.returncode for one in done],
             "said": [(one.stdout + one.stderr)[-300:] for one in done],
-            "same": pid.read_text() == before,
+            "own restarted": content(own) not in ("", own_before),
+            "same": content(pid) == before,
             "served": instance.serves(),
             "registered": str(instance.paths.config) in instance.paths.default_main.read_text(),
             "changed": call(instance.parameters("A")).get("changed"),

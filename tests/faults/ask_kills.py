@@ -12,6 +12,8 @@ import time
 
 from node import Instance, Traffic, call
 
+# What of a configuration is seen from outside; a state is the letter of the active one and those of its parts, in this order.
+PARTS = ("banner", "policy", "compiled", "data")
 SYSTEMD = "subprocess.Popen systemctl"
 
 
@@ -20,7 +22,7 @@ class Ring:
 
     def __init__(self, instance, targets, *, serving=True, whole=True):
         self.instance, self.targets, self.serving, self.whole = instance, targets, serving, whole
-        self.problems, self.kills, self.moment = [], 0, ""
+        self.problems, self.kills, self.moment, self.states = [], 0, "", set()
         self.seconds, self.slowest, self.reference, self.events = {}, 0.0, {}, {}
 
     def learn(self, *names):
@@ -43,6 +45,7 @@ class Ring:
         self.kills += killed["killed"]
         if self.serving:
             seen = self.instance.serves()
+            self.states.add(" ".join([self.instance.letter(), *(seen.get(part) or "-" for part in PARTS)]))
             self.slowest = max(self.slowest, seen["after"])
             self.check(not seen["error"], f"does not serve: {seen['error']}; the log says {self.instance.log(3)}" if seen["error"] else "")
         if self.whole:
@@ -60,7 +63,7 @@ class Ring:
         state, wanted = self.instance.state(), self.reference[target]
         self.check(state == wanted, f"differs: {_differing(state, wanted)}")
         seen, letter = self.instance.served(), self.targets[target]["main"]["smtpd_banner"][-1]
-        loaded = {seen.get(part) for part in ("banner", "policy", "compiled", "data")}
+        loaded = {seen.get(part) for part in PARTS}
         self.check(not seen["error"] and loaded == {letter}, f"serves {seen}, not {letter}")
         again = call(self.targets[target])
         self.check(again.get("changed") is False, f"a second one does {again.get('steps')}")
@@ -111,7 +114,7 @@ def at_random(base, question):
 
     def hows(ring):
         span = 1.1 * max(ring.seconds.values())
-        return [{"after": chance.uniform(0, span)} for _number in range(question["random"])]
+        return [{"after": chance.uniform(0, span)} for _number in range(question["kills"])]
 
     with observed(ring) as seen:
         to_and_fro(ring, "AB", hows)
@@ -123,7 +126,7 @@ def by_restart(base, question):
     instance = Instance("faults-a", 2600, base)
     ring = Ring(instance, {"A": instance.parameters("A"), "R": instance.parameters("R", main={"inet_protocols": "all"})})
     with observed(ring) as seen:
-        to_and_fro(ring, "AR", lambda ring: moments(ring.events["A"], first=SYSTEMD, stride=1))
+        to_and_fro(ring, "AR", lambda ring: moments(ring.events["A"], first=SYSTEMD))
     return seen
 
 
@@ -174,7 +177,8 @@ def of_a_return(base, question):
         refused = call(bad)
         ring.check(refused.get("failed") and "is back and serves" in refused["msg"], f"undisturbed: {refused.get('msg')} {refused.get('traceback', '')}")
         ring.events["bad"], ring.seconds["bad"] = refused["events"], refused["seconds"]
-        for how in moments(ring.events["bad"], first=SYSTEMD):
+        # Each takes seconds.
+        for how in moments(ring.events["bad"], first=SYSTEMD, stride=max(1, question["stride"] // 4)):
             ring.kill("bad", **how)
             ring.converge("A")
     return seen
@@ -215,7 +219,7 @@ def observed(ring, *, traffic=True):
     running = Traffic(ring.instance) if traffic else None
     yield seen
     seen.update(running.end() if running else {})
-    seen.update(kills=ring.kills, problems=ring.problems, undisturbed=ring.seconds, slowest=ring.slowest, seconds=round(time.monotonic() - started, 1))
+    seen.update(kills=ring.kills, problems=ring.problems, states=sorted(ring.states), slowest=ring.slowest, seconds=round(time.monotonic() - started, 1))
 
 
 RINGS = {found.__name__: found for found in (by_reload, at_random, by_restart, of_tables, of_an_edit, of_a_return, of_a_beginning, of_an_end)}

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import smtplib
@@ -29,6 +30,9 @@ from ansible_collections.mailcluster.postfix.plugins.modules import postfix_inst
 
 CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.chown", "os.utime", "os.truncate", "fcntl.flock"}
 WORK = Path("/run/faults")
+POSTMAP = WORK / "postmap"
+# Whoever is asked while a reload ends it is asked again.
+ASKED_AGAIN = "problem talking to service rewrite: Connection reset by peer"
 # What a configuration may be called.
 LETTERS = "ABCR"
 # How long after its start a program is still at work when the run that started it is ended.
@@ -222,6 +226,10 @@ class Instance:
                 return {**seen, "after": round(took, 2)}
             time.sleep(0.05)
 
+    def letter(self):
+        """The letter of the active configuration."""
+        return re.search(r"^smtpd_banner = .* (\w+)$", (self.paths.config / "main.cf").read_text(), re.MULTILINE)[1]
+
     def complete(self):
         """What the active generation lacks, measured by its name; empty when it is whole."""
         directory = self.paths.config.resolve()
@@ -267,6 +275,12 @@ class Instance:
         running = [active] if active not in ("inactive", "unknown") else []
         return [*(str(path) for path in kept if os.path.lexists(path)), *registered, *running, *sorted(set(self._aside()) - self.others)]
 
+    def complaints(self, since):
+        """What its daemons complained of since then, each once; not of a reload."""
+        shown = subprocess.run(["journalctl", "-q", "--no-pager", "--facility=mail", f"--since=@{since:.3f}"], capture_output=True, text=True, check=False)
+        found = re.findall(rf" ({self.paths.name}/\S+)\[\d+\]: ((?:warning|error|fatal|panic): .*)", shown.stdout)
+        return sorted({" ".join(entry) for entry in found if ASKED_AGAIN not in entry[1]})
+
     def log(self, lines=15):
         shown = subprocess.run(["journalctl", "-q", "--no-pager", "-o", "cat", "-n", str(lines)], capture_output=True, text=True, check=False)
         return shown.stdout.splitlines()
@@ -286,8 +300,10 @@ class Traffic:
     """A ledger that sends to the instance, and a reader that looks its tables up, from start to :meth:`end`."""
 
     def __init__(self, instance, *, rate=10):
-        self.instance, name = instance, instance.paths.name
+        self.instance, name, self.since = instance, instance.paths.name, time.time()
         WORK.mkdir(exist_ok=True)
+        # Its own, for when the node's is taken away.
+        shutil.copy2("/usr/sbin/postmap", POSTMAP)
         self.ledger, self.lookups = WORK / f"{name}.ledger", WORK / f"{name}.lookups"
         self.ledger.unlink(missing_ok=True)
         words = ["send", "--ledger", self.ledger, "--to", f"127.0.0.1:{instance.port}", "--recipient", "ledger@sink.test", "--rate", str(rate)]
@@ -309,7 +325,7 @@ class Traffic:
         found = [*ledger.in_queue(config), *ledger.in_maildirs(self.instance.mail)]
         reckoned = ledger.reconcile(ledger.transactions(self.ledger.read_text().splitlines()), found)
         shutil.rmtree(self.instance.mail / "ledger", ignore_errors=True)
-        return {"mail": ledger.asdict(reckoned), "lookups": json.loads(self.lookups.read_text())}
+        return {"mail": ledger.asdict(reckoned), "lookups": json.loads(self.lookups.read_text()), "complaints": self.instance.complaints(self.since)}
 
 
 def read(name, output):
@@ -322,7 +338,7 @@ def read(name, output):
     lookups, looks, missing = 0, 0, []
     while not stopped.is_set():
         for where, key in asked.items():
-            said = subprocess.run(["postmap", "-q", key, where], capture_output=True, text=True, check=False)
+            said = subprocess.run([POSTMAP, "-q", key, where], capture_output=True, text=True, check=False)
             lookups += 1
             if said.returncode or not said.stdout.startswith("REJECT") or said.stderr:
                 missing.append(f"{where}: {said.returncode} {said.stdout} {said.stderr}")

@@ -234,7 +234,7 @@ def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[s
     if before.loaded == before.active == wanted.target and not edited:
         return "", ()
     old = before.files if edited else before.loaded_files
-    if old is None:
+    if old is None or not before.loaded:
         return "restart", ("what it has loaded is unknown",)
     if before.unseen == before.loaded:
         # master(8) starts what died under it again after a minute only.

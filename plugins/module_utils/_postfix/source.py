@@ -19,10 +19,11 @@ PLAIN = "plain"
 TYPES = (*COMPILED, *TEXT, PLAIN)
 # A key ends at the first blank outside double quotes (postmap(1), key and value).
 _ROW = re.compile(r'((?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+)\s+(\S.*)')
-
-
 # What postmap -q would take for something else than the key that postmap made of it.
 _UNASKED = re.compile(r'["\\]|\A-\Z')
+# A text of more characters is shown as a few of its rows.
+_LONG = 100_000
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,9 @@ def ends(text: str, *, file: str) -> list[Row]:
     return found
 
 
-LONG = 100_000
-_SHOWN = 10
-
-
 def excerpt(text: str, other: str) -> str:
-    """What a diff shows of a text: all of it, or, of more than ``LONG`` characters on either side, a few of the rows that only it has."""
-    if max(len(text), len(other)) <= LONG:
+    """What a diff shows of a text: all of it, or, of more than ``_LONG`` characters on either side, a few of the rows that only it has."""
+    if max(len(text), len(other)) <= _LONG:
         return text
     only = sorted(set(text.splitlines()) - set(other.splitlines()))
     more = [f"... and {len(only) - _SHOWN} more"] if only[_SHOWN:] else []

@@ -131,6 +131,11 @@ def test_a_data_table_is_published_when_it_differs(published: Published | None, 
     assert instance.stale(entry, published) is stale
 
 
+def test_a_repair_that_was_killed_is_finished_by_a_restart() -> None:
+    edited = replace(RUNNING, loaded="", loaded_files=None, files=NEW.files)
+    assert plan(PATHS, edited, wanted(OLD)).reasons == ("what it has loaded is unknown",)
+
+
 def test_a_data_table_alone_loads_nothing() -> None:
     steps = plan(PATHS, RUNNING, wanted(OLD, data=[DataTable(Table("t", "lmdb", "a b\n"))]))
     assert (steps.steps, steps.load) == (("publish data table t",), "")
