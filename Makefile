@@ -9,7 +9,7 @@ help:
 	@echo 'make demo       a mail cluster of containers, provisioned and proven by real traffic (SITE=lab or single)'
 	@echo 'make demo-down  remove it'
 	@echo 'make check      what needs no container: lint, sanity, unit tests, contracts'
-	@echo 'make test       everything: check, the differential ring, and every scenario (it replaces a running demo)'
+	@echo 'make test       everything: check, the differential ring, faults, and every scenario (it replaces a running demo)'
 	@echo 'make setup      only install what these need: Debian packages, .cache/venv'
 	@echo 'make images     only build the images'
 

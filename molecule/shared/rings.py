@@ -75,6 +75,12 @@ def differential(steps: Steps) -> None:
     steps.shown("Differential tests", [BIN / "pytest", "-q", "tests/differential"], env=ENVIRONMENT)
 
 
+def faults(steps: Steps) -> None:
+    """The engine is killed, and what it stands on breaks; MAILCLUSTER_FAULTS_WHOLE turns the sample into all of it."""
+    images.build(steps, set(images.RELEASES))
+    steps.shown("Faults", [BIN / "pytest", "-q", "tests/faults"], env=ENVIRONMENT)
+
+
 def scenario(steps: Steps, name: str) -> None:
     """What `molecule test` does, each action with its own time and log."""
     config = yaml.safe_load((ROOT / "molecule" / name / "molecule.yml").read_text(encoding="utf-8"))
@@ -91,7 +97,7 @@ def main(arguments: list[str]) -> int:
     STATE.mkdir(parents=True, exist_ok=True)
     rings: list[Callable[[Steps], None]] = [lint, sanity, unit]
     if options.command == "test":
-        rings += [pylint, differential, *((lambda steps, name=name: scenario(steps, name)) for name in SCENARIOS)]
+        rings += [pylint, differential, faults, *((lambda steps, name=name: scenario(steps, name)) for name in SCENARIOS)]
     steps = Steps()
     try:
         for ring in rings:

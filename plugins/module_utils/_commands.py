@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import _files
-from ._postfix import table
+from ._postfix import source, table
 from ._postfix.lines import ConfigError
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -61,6 +61,16 @@ def run(*command: str, timeout: float = 60.0) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def _looked_up(path: Path, kind: str, text: str, options: tuple[str, ...], *, file: str) -> None:
+    """Ask a compiled table: on a full disk postmap(1) may return 0 and leave one without rows."""
+    for row in source.ends(text, file=file):
+        outcome = run("postmap", *options, "-q", row.key, f"{kind}:{path}")
+        if outcome.rc:
+            free = shutil.disk_usage(path.parent).free
+            said = outcome.text.replace(str(path), file) or "it was built without"
+            raise ConfigError(f"the compiled table does not know this key ({said}; {free} bytes are free)", file=file, line=row.line, subject=row.key)
+
+
 def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "") -> list[str]:
     """Publish table ``name`` of type ``kind`` in ``directory`` and return what postmap(1) warned of.
 
@@ -72,20 +82,21 @@ def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int =
     directory.mkdir(parents=True, exist_ok=True)
     compiled = table.compiled_name(name, kind)
     with tempfile.TemporaryDirectory(dir=directory, prefix=_files.aside_prefix(name)) as aside:
-        source = Path(aside, name)
-        _files.write(source, text, mode=mode, age=_files.SETTLED)
+        path = Path(aside, name)
+        _files.write(path, text, mode=mode, age=_files.SETTLED)
         warnings: list[str] = []
         if compiled:
             options = ("-c", config) if config else ()
-            outcome = run("postmap", *options, f"{kind}:{source}", timeout=600.0)
+            outcome = run("postmap", *options, f"{kind}:{path}", timeout=600.0)
             if outcome.rc:
-                raise ConfigError(outcome.text.replace(str(source), name), file=name, subject=kind)
-            warnings = [line.replace(str(source), name) for line in outcome.stderr.splitlines() if line.strip()]
+                raise ConfigError(outcome.text.replace(str(path), name), file=name, subject=kind)
+            _looked_up(path, kind, text, options, file=name)
+            warnings = [line.replace(str(path), name) for line in outcome.stderr.splitlines() if line.strip()]
             product = Path(aside, compiled)
             product.chmod(mode)
             with product.open("rb") as stream:
                 os.fsync(stream.fileno())
             product.rename(directory / compiled)
-        source.rename(directory / name)
+        path.rename(directory / name)
     _files.sync_directory(directory)
     return warnings

@@ -85,7 +85,7 @@ def _data_table(entry: Mapping[str, Any]) -> DataTable:
 def _earlier(paths: Paths, name: str) -> str:
     known = history(paths)
     active = _generation(paths, paths.config)
-    found = next((entry for entry in known if entry != active), "") if name == "previous" else name
+    found = next((entry for entry in proven(paths) if entry != active), "") if name == "previous" else name
     if found not in known:
         raise ConfigError(f"there is no generation {name!r}; there are {', '.join(known) or 'none'}", subject=paths.name)
     return found
@@ -104,6 +104,7 @@ def read(paths: Paths, tables: Sequence[DataTable]) -> Before:
         running=master(paths) > 0,
         unproven=bool(active) and journal.get("generation") == active,
         previous=str(journal.get("previous", "")),
+        unseen=str(journal.get("generation", "")),
         files=read_generation(paths, active) or {},
         loaded_files=read_generation(paths, loaded),
         data={entry.table.name: found for entry in tables if (found := _published(paths, entry.table))},
@@ -128,6 +129,11 @@ def history(paths: Paths) -> list[str]:
         found = [entry for entry in paths.generations.iterdir() if generation.NAME.match(entry.name)]
         return [entry.name for entry in sorted(found, key=lambda entry: entry.stat().st_mtime, reverse=True)]
     return []
+
+
+def proven(paths: Paths) -> list[str]:
+    """Return those of them that were seen serving, or were told not to; a generation is made without a date."""
+    return [name for name in history(paths) if (paths.generations / name).stat().st_mtime]
 
 
 def master(paths: Paths) -> int:
@@ -344,7 +350,9 @@ def apply(
     if steps.load or steps.prove:
         _load_and_prove(paths, before, wanted, steps, probe=probe, report=report)
     if steps.prove or not wanted.started:
-        paths.journal.unlink(missing_ok=True)
+        os.utime(paths.generations / wanted.target)
+    # One that a killed run left and that names what is not active says nothing any more.
+    paths.journal.unlink(missing_ok=True)
     for entry in steps.data:
         _tidy(paths, entry)
     if steps.activate or steps.prove:
@@ -354,10 +362,7 @@ def apply(
 def _prepare(paths: Paths, wanted: Wanted, steps: InstancePlan) -> None:
     for directory in (paths.generations, paths.data, paths.loaded.parent, paths.queue):
         directory.mkdir(parents=True, exist_ok=True)
-    for directory in (paths.home, paths.generations, paths.data):
-        _files.sweep(directory)
-    for path in (paths.config, paths.unit, paths.default_main):
-        _files.sweep(path.parent, path.name)
+    _sweep(paths)
     try:
         account = pwd.getpwnam("postfix")
     except KeyError as error:
@@ -367,6 +372,14 @@ def _prepare(paths: Paths, wanted: Wanted, steps: InstancePlan) -> None:
         os.chown(paths.state, account.pw_uid, account.pw_gid)
     if wanted.owner and steps.changed and (_files.read(paths.owner) or "").strip() != wanted.owner:
         _files.write(paths.owner, wanted.owner + "\n")
+
+
+def _sweep(paths: Paths) -> None:
+    """Remove what killed runs left aside: all of it in the instance's own directories, its own in those of others."""
+    for directory in (paths.home, paths.generations, paths.data):
+        _files.sweep(directory)
+    for path in (paths.config, paths.unit, paths.default_main):
+        _files.sweep(path.parent, path.name)
 
 
 def _tidy(paths: Paths, entry: DataTable) -> None:
@@ -393,6 +406,7 @@ def _store(paths: Paths, wanted: Wanted, made: Generation, *, repair: bool, repo
     try:
         aside.chmod(0o755)
         _write_generation(aside, made, compile_tables=True, report=report)
+        os.utime(aside, (0, 0))
         _files.discard(target)
         aside.rename(target)
     except BaseException:
@@ -406,7 +420,11 @@ def _activate(paths: Paths, before: Before, wanted: Wanted) -> None:
     if before.active != wanted.target:
         previous = before.previous if before.unproven else before.active
         _files.write(paths.journal, json.dumps({"generation": wanted.target, "previous": previous}) + "\n")
-        _files.link(paths.config, str(paths.generations / wanted.target))
+        try:
+            _files.link(paths.config, str(paths.generations / wanted.target))
+        except OSError:
+            paths.journal.unlink(missing_ok=True)
+            raise
 
 
 def _systemctl(*arguments: str) -> _commands.Outcome:
@@ -433,31 +451,35 @@ def _load_and_prove(paths: Paths, before: Before, wanted: Wanted, steps: Instanc
     problems = _load(paths, steps.load)
     if wanted.started and not problems:
         problems = _prove(paths, wanted.files, probe=probe, report=report)
+        if problems and steps.load == "reload" and _throttled(paths, started):
+            problems = _load(paths, "restart") or _prove(paths, wanted.files, probe=probe, report=report)
     report.seconds = round(time.time() - started, 2)
     if not problems:
-        with contextlib.suppress(OSError):
-            os.utime(paths.generations / wanted.target)
         return
-    said = log(paths, started)
+    said = log(paths, started)[-5:]
     reason = "; ".join(problems) + (". The log says: " + " | ".join(said) if said else "")
     raise ConfigError(f"{reason}. {_go_back(paths, before, wanted)}", subject=f"generation {wanted.target} of {paths.name}")
+
+
+# It starts what does not run any more: a killed run may have left a stop under way.
+_RELOAD = "reload-or-restart"
 
 
 def _load(paths: Paths, action: str) -> list[str]:
     """Start, reload, restart or stop; return once master(8) has done so."""
     if not action:
         return []
-    if action == "reload":
-        witness = _children(paths, "pickup")
-        # A killed run may have left a stop under way, and what ends cannot be reloaded.
-        outcome = _systemctl("reload-or-restart", paths.service)
-        if not outcome.rc:
-            _wait(lambda: not witness & _children(paths, "pickup"), 2.0)
-    else:
-        if action in ("start", "restart"):
-            _systemctl("reset-failed", paths.service)
-        # One job of systemd: what it has begun to stop it starts, whatever becomes of this process.
-        outcome = _systemctl(action, paths.service)
+    if action in ("start", "restart"):
+        _systemctl("reset-failed", paths.service)
+    witness = _children(paths, "pickup")
+    # A restart is one job of systemd: what it has begun to stop it starts, whatever becomes of this process.
+    for verb in (_RELOAD if action == "reload" else action, _RELOAD, _RELOAD):
+        outcome = _systemctl(verb, paths.service)
+        # It may have been taken for a job that a killed run left under way: it counts once the link has been read.
+        if action == "stop" or outcome.rc or _recorded(paths) == _generation(paths, paths.config):
+            break
+    if action != "stop" and not outcome.rc:
+        _wait(lambda: not witness & _children(paths, "pickup"), 2.0)
     return [outcome.text] if outcome.rc else []
 
 
@@ -491,19 +513,34 @@ def _prove(paths: Paths, files: Mapping[str, str], *, probe: bool, report: Repor
     return failures or ([] if master(paths) else ["master died after the probe"])
 
 
-def log(paths: Paths, since: float) -> list[str]:
-    """Return the last telling lines of the instance since a time, at most five."""
-    outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "short", "--facility=mail", f"--since=@{int(since)}", "-n", "200", timeout=5.0)
+# How long master(8) waits before it starts again what died (service_throttle_time in postconf(5)).
+_THROTTLE = 60.0
+
+
+def _throttled(paths: Paths, loaded: float) -> bool:
+    """Whether daemons died under the configuration before, so that master(8) starts none under the new one yet."""
+    since = loaded - _THROTTLE
+    with contextlib.suppress(FileNotFoundError):
+        # What died under an earlier master(8) concerns this one no more.
+        since = max(since, (paths.queue / "pid/master.pid").stat().st_mtime)
+    # A daemon says that it dies a second before master(8) says that it starts no other.
+    return any(line.startswith("fatal:") or line.endswith("-- throttling") for line in log(paths, since, until=loaded))
+
+
+def log(paths: Paths, since: float, *, until: float | None = None) -> list[str]:
+    """Return the last telling lines of the instance since a time, each once."""
+    limits = [f"--since=@{int(since)}", *([f"--until=@{until:.3f}"] if until else [])]
+    outcome = _commands.run("journalctl", "-q", "--no-pager", "-o", "short", "--facility=mail", *limits, "-n", "200", timeout=5.0)
     lines = [found.groups() for line in outcome.stdout.splitlines() if (found := _LOG_LINE.match(line))]
     telling = [text for tag, text in lines if tag.startswith((f"{paths.name}/", "postfix/")) and _TELLING.search(text)]
-    return list(dict.fromkeys(telling))[-5:]
+    return list(dict.fromkeys(telling))
 
 
 def _go_back(paths: Paths, before: Before, wanted: Wanted) -> str:
     """Put the previous generation back by stop and start: a reload would be throttled by master."""
     started = time.monotonic()
     candidates = [before.previous] if before.unproven else [before.active]
-    previous = next((name for name in [*candidates, *history(paths)] if name and name != wanted.target and (paths.generations / name).is_dir()), "")
+    previous = next((name for name in [*candidates, *proven(paths)] if name and name != wanted.target and (paths.generations / name).is_dir()), "")
     if before.active == wanted.target and not before.unproven:
         return "The generation served before; nothing was put back"
     if not previous:
@@ -513,11 +550,10 @@ def _go_back(paths: Paths, before: Before, wanted: Wanted) -> str:
         paths.journal.unlink(missing_ok=True)
         return "There is no previous generation; the instance is stopped"
     _files.link(paths.config, str(paths.generations / previous))
-    _systemctl("reset-failed", paths.service)
-    outcome = _systemctl("restart", paths.service)
+    failures = _load(paths, "restart")
     paths.journal.unlink(missing_ok=True)
     _files.discard(paths.generations / wanted.target)
-    failures = [outcome.text] if outcome.rc else _prove(paths, read_generation(paths, previous) or {}, probe=True, report=Report())
+    failures = failures or _prove(paths, read_generation(paths, previous) or {}, probe=True, report=Report())
     took = f"after {time.monotonic() - started:.1f} s"
     return f"Generation {previous} is back and {'does not serve: ' + '; '.join(failures) if failures else 'serves'}, {took}"
 
@@ -533,6 +569,7 @@ def remove(paths: Paths) -> None:
     """Stop and remove an instance with all its files; refuse while its queue holds mail."""
     running = master(paths) > 0
     refuse_mail(paths)
+    _sweep(paths)
     if paths.config.is_symlink() or running:
         _systemctl("stop", paths.service)
     try:

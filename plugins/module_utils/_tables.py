@@ -23,7 +23,7 @@ from ._commands import Outcome, build_table, run
 from ._files import locked, read, settle, sync_directory, write
 from ._plan import Difference
 from ._postfix.lines import ConfigError
-from ._postfix.source import PLAIN, TYPES, count, rows
+from ._postfix.source import PLAIN, TYPES, count, ends
 from ._postfix.table import COMPILED, compiled_name
 
 LOCK = Path("/run/mailcluster/postmap.lock")
@@ -266,8 +266,7 @@ def _samples(text: str, kind: str, *, file: str) -> list[tuple[str, str | None]]
     """First and last row of a table of keys; a table of patterns is asked for anything, to have it parsed."""
     if kind not in (*COMPILED, "texthash"):
         return [("postmaster@localhost", None)]
-    found = [(row.key, row.value) for row in rows(text, file=file) if '"' not in row.key and "\\" not in row.key]
-    return [*found[:1], *found[1:][-1:]]
+    return [(row.key, row.value) for row in ends(text, file=file)]
 
 
 def _wrong(answer: Outcome, key: str, value: str | None) -> str | None:

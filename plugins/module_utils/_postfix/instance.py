@@ -13,6 +13,7 @@ from pathlib import Path
 from .._plan import Difference, Plan, difference, differences
 from .generation import Table, changes, restart_reasons
 from .lines import ConfigError
+from .source import excerpt
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
 
@@ -142,7 +143,8 @@ class Before:
     """An instance as its files and processes show it; names of generations are empty where there is none.
 
     ``files`` is the content of the active generation, ``loaded_files`` of the one
-    master(8) has read, ``previous`` what the journal names to go back to.
+    master(8) has read, ``previous`` what the journal names to go back to, ``unseen``
+    what it names as never seen serving, active (``unproven``) or not any more.
     """
 
     active: str = ""
@@ -150,6 +152,7 @@ class Before:
     running: bool = False
     unproven: bool = False
     previous: str = ""
+    unseen: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     loaded_files: Mapping[str, str] | None = None
     data: Mapping[str, Published] = field(default_factory=dict)
@@ -231,8 +234,11 @@ def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[s
     if before.loaded == before.active == wanted.target and not edited:
         return "", ()
     old = before.files if edited else before.loaded_files
-    if old is None:
+    if old is None or not before.loaded:
         return "restart", ("what it has loaded is unknown",)
+    if before.unseen == before.loaded:
+        # master(8) starts what died under it again after a minute only.
+        return "restart", ("what it has loaded was never seen serving",)
     reasons = restart_reasons(old, wanted.files)
     if reasons:
         return "restart", tuple(reasons)
@@ -247,8 +253,8 @@ def _data_diff(paths: Paths, before: Before, data: Sequence[DataTable]) -> list[
         for published in [before.data.get(wanted.table.name)]
         for entry in difference(
             str(paths.data / wanted.table.name),
-            published.text if published else None,
-            wanted.table.text if wanted.present else None,
+            excerpt(published.text, wanted.table.text) if published else None,
+            excerpt(wanted.table.text, published.text if published else "") if wanted.present else None,
             secret=wanted.secret or bool(published and not published.mode & 0o044),
         )
     ]

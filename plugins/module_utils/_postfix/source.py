@@ -19,6 +19,11 @@ PLAIN = "plain"
 TYPES = (*COMPILED, *TEXT, PLAIN)
 # A key ends at the first blank outside double quotes (postmap(1), key and value).
 _ROW = re.compile(r'((?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+)\s+(\S.*)')
+# What postmap -q would take for something else than the key that postmap made of it.
+_UNASKED = re.compile(r'["\\]|\A-\Z')
+# A text of more characters is shown as a few of its rows.
+_LONG = 100_000
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,55 @@ def normal(text: str, *, kind: str, file: str) -> tuple[str, int]:
     if kind == "texthash":
         _unique(rows(text, file=file), file=file)
     return _ended(text), count(text)
+
+
+def ends(text: str, *, file: str) -> list[Row]:
+    """The first and the last row whose key can be asked for as it is written; fewer when there are fewer.
+
+    Reads no more of the text than it takes to find them.
+    """
+    found: list[Row] = []
+    end = 0
+    while not found and end < len(text):
+        start, end = end, _row_end(text, end)
+        found = _askable(text, start, end, file=file)
+    start = len(text)
+    while found and start > end:
+        stop, start = start, text.rfind("\n", 0, start - 1) + 1
+        if _begins(text, start):
+            last = _askable(text, start, len(text) if stop == len(text) else _row_end(text, start), file=file)
+            if last:
+                return [*found, *last]
+    return found
+
+
+def excerpt(text: str, other: str) -> str:
+    """What a diff shows of a text: all of it, or, of more than ``_LONG`` characters on either side, a few of the rows that only it has."""
+    if max(len(text), len(other)) <= _LONG:
+        return text
+    only = sorted(set(text.splitlines()) - set(other.splitlines()))
+    more = [f"... and {len(only) - _SHOWN} more"] if only[_SHOWN:] else []
+    return "\n".join([f"{count(text)} rows", *only[:_SHOWN], *more, ""])
+
+
+def _begins(text: str, position: int) -> bool:
+    """Whether a row begins here; what begins with a blank goes on with the row before."""
+    return position < len(text) and not text[position].isspace() and text[position] != "#"
+
+
+def _row_end(text: str, start: int) -> int:
+    """Where the next row begins, and what lies before it ends."""
+    end = start
+    while end < len(text):
+        end = text.find("\n", end) + 1 or len(text)
+        if _begins(text, end):
+            break
+    return end
+
+
+def _askable(text: str, start: int, end: int, *, file: str) -> list[Row]:
+    before = text.count("\n", 0, start)
+    return [Row(row.line + before, row.key, row.value) for row in rows(text[start:end], file=file) if not _UNASKED.search(row.key)]
 
 
 def count(text: str) -> int:

@@ -35,12 +35,23 @@ class Killed(BaseException):
     """The run ends here, without a chance to clean up."""
 
 
+def kill(*_arguments: object, **_named: object) -> Any:
+    raise Killed
+
+
 class Node:
-    """A host under a temporary root. ``running`` is what master(8) has loaded."""
+    """A host under a temporary root. ``running`` is what master(8) has loaded.
+
+    So many of the jobs for systemd as ``merged`` says are taken for one that is under way.
+    While ``throttled``, master(8) starts no daemon again, whatever it has loaded since; ``said`` is in the log.
+    """
 
     def __init__(self, root: Path) -> None:
         self.paths = Paths("postfix-mx", root=root)
         self.running = ""
+        self.throttled = False
+        self.said = ""
+        self.merged = 0
         self.commands: list[tuple[str, ...]] = []
         self.installed = True
         main = self.paths.default_main
@@ -51,19 +62,24 @@ class Node:
         self.commands.append(command)
         if command[0] == "systemctl":
             self._systemctl(command[1])
-        elif command[0] == "postmap":
+        elif command[0] == "postmap" and "-q" not in command:
             kind, _colon, source = command[-1].partition(":")
             Path(f"{source}.{kind}").write_text("product of " + Path(source).read_text())
+        elif command[0] == "journalctl":
+            return Outcome(0, self.said, "")
         elif command[:2] == ("postconf", "-m"):
             return Outcome(0, "lmdb\ntexthash\n", "")
         return Outcome(0, "", "")
 
     def _systemctl(self, verb: str) -> None:
-        if verb in ("start", "restart", "reload-or-restart"):
+        if verb in ("restart", "reload-or-restart") and self.merged:
+            self.merged -= 1
+        elif verb in ("start", "restart", "reload-or-restart"):
             target = os.readlink(self.paths.config)
             self.paths.loaded.parent.mkdir(parents=True, exist_ok=True)
             self.paths.loaded.write_text(target + "\n")
             self.running = Path(target).name
+            self.throttled = self.bad or (self.throttled and verb == "reload-or-restart")
         elif verb == "stop":
             self.running = ""
         elif verb == "enable":
@@ -73,8 +89,11 @@ class Node:
             self.paths.enabled.unlink()
 
     def probe(self, *_arguments: object, **_named: object) -> tuple[list[str], list[str]]:
-        served = (self.paths.generations / self.running / "main.cf").read_text()
-        return ([BAD] if "smtpd_banner = bad" in served else []), []
+        return ([BAD] if self.bad or self.throttled else []), []
+
+    @property
+    def bad(self) -> bool:
+        return "smtpd_banner = bad" in (self.paths.generations / self.running / "main.cf").read_text()
 
     @property
     def active(self) -> str:
@@ -91,6 +110,24 @@ class Node:
 
 def main(banner: str = "good", **more: Any) -> dict[str, Any]:
     return {"smtpd_banner": banner, "smtpd_relay_restrictions": "reject", **more}
+
+
+BEFORE: dict[str, Any] = {
+    "main": main(),
+    "data": [{"name": "t", "content": "a b\n"}, {"name": "typed", "content": "a b\n"}, {"name": "gone", "content": "a b\n"}],
+}
+# By reload, and by stop and start; a table changes its content, one its type, one goes.
+AFTER: dict[str, dict[str, Any]] = {
+    load: {
+        "main": main("better", **more),
+        "data": [
+            {"name": "t", "content": "a c\n"},
+            {"name": "typed", "content": "a b\n", "type": "cdb"},
+            {"name": "gone", "content": None, "state": "absent"},
+        ],
+    }
+    for load, more in (("reload", {}), ("restart", {"inet_protocols": "ipv4"}))
+}
 
 
 @pytest.fixture
@@ -159,6 +196,80 @@ def test_a_first_configuration_that_does_not_serve_leaves_nothing_active(node: N
     assert (node.running, node.paths.config.is_symlink()) == ("", False)
 
 
+def leave_broken(node: Node) -> None:
+    """A run is killed when it has seen that its configuration does not serve."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_instance, "_go_back", kill)
+        with pytest.raises(Killed):
+            node.call(main=main("bad"))
+
+
+def test_what_was_killed_before_it_could_be_taken_back_is_never_gone_back_to(node: Node) -> None:
+    old = node.call(main=main())["generation"]
+    leave_broken(node)
+    broken = node.active
+    with pytest.raises(ConfigError, match=f"Generation {old} is back and serves"):
+        node.call(main=main("bad as well"))
+    with pytest.raises(ConfigError, match="there is no generation 'previous'"):
+        node.call(generation="previous")
+    assert broken not in _instance.proven(node.paths)
+
+
+@pytest.mark.parametrize("load", AFTER)
+def test_a_job_that_is_taken_for_one_under_way_is_repeated(node: Node, load: str) -> None:
+    node.call(**BEFORE)
+    node.merged = 1
+    made = node.call(**AFTER[load])
+    assert (made["load"], node.running) == (load, made["generation"])
+    assert not node.call(**AFTER[load])["changed"]
+
+
+def test_a_run_that_was_killed_before_the_rename_leaves_no_trace(node: Node) -> None:
+    node.call(main=main())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_files, "link", kill)
+        with pytest.raises(Killed):
+            node.call(main=main("better"))
+    node.call(main=main(), data=[{"name": "t", "content": "a b\n"}])
+    assert not node.paths.journal.exists()
+
+
+def test_the_one_before_is_served_again_after_one_that_was_never_seen_serving(node: Node) -> None:
+    old = node.call(main=main())["generation"]
+    leave_broken(node)
+    assert node.call(main=main())["load"] == "restart"
+    assert (node.active, node.running, node.throttled) == (old, old, False)
+
+
+@pytest.mark.parametrize("said", ["master[1]: warning: smtpd: bad command startup -- throttling", "smtpd[2]: fatal: Invalid TLS level"])
+def test_a_daemon_that_died_before_the_change_is_no_fault_of_the_new_configuration(node: Node, said: str) -> None:
+    node.call(main=main())
+    node.throttled, node.said = True, f"Jan 01 00:00:00 mx postfix-mx/{said}\n"
+    new = node.call(main=main("better"))
+    assert (new["load"], node.running, node.throttled) == ("reload", new["generation"], False)
+
+
+def test_what_died_under_an_earlier_master_is_not_asked_for(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call(main=main())
+    pid = node.paths.queue / "pid/master.pid"
+    pid.parent.mkdir(parents=True)
+    pid.touch()
+    os.utime(pid, (4e9, 4e9))
+    monkeypatch.setattr(_instance, "_go_back", lambda *_arguments: "")
+    monkeypatch.setattr(_instance, "log", lambda _paths, since, until=None: seen.append((since, until)) or [])
+    seen: list[tuple[float, float | None]] = []
+    with pytest.raises(ConfigError, match=BAD):
+        node.call(main=main("bad"))
+    assert seen[0][0] == 4e9
+
+
+def test_a_configuration_is_started_afresh_for_no_other_fault(node: Node) -> None:
+    node.call(main=main())
+    node.throttled = True
+    with pytest.raises(ConfigError, match=BAD):
+        node.call(main=main("better"))
+
+
 def test_an_edit_by_hand_is_repaired(node: Node) -> None:
     made = node.call(main=main())["generation"]
     path = node.paths.generations / made / "main.cf"
@@ -173,6 +284,7 @@ def test_previous_goes_back_and_touches_no_data(node: Node) -> None:
     old = node.call(main=main())["generation"]
     node.call(main=main("better"), data=[{"name": "t", "content": "a b\n"}])
     os.utime(node.paths.generations / old, (1, 1))
+    os.utime(node.paths.generations / node.active, (2, 2))
     assert node.call(generation="previous")["generation"] == old
     assert (node.active, (node.paths.data / "t").read_text()) == (old, "a b\n")
 
@@ -273,22 +385,6 @@ def _killing(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], int]:
 
 
 OPERATIONS = 80
-BEFORE: dict[str, Any] = {
-    "main": main(),
-    "data": [{"name": "t", "content": "a b\n"}, {"name": "typed", "content": "a b\n"}, {"name": "gone", "content": "a b\n"}],
-}
-# By reload, and by stop and start; a table changes its content, one its type, one goes.
-AFTER: dict[str, dict[str, Any]] = {
-    load: {
-        "main": main("better", **more),
-        "data": [
-            {"name": "t", "content": "a c\n"},
-            {"name": "typed", "content": "a b\n", "type": "cdb"},
-            {"name": "gone", "content": None, "state": "absent"},
-        ],
-    }
-    for load, more in (("reload", {}), ("restart", {"inet_protocols": "ipv4"}))
-}
 
 
 @pytest.mark.parametrize("load", AFTER)
@@ -330,15 +426,20 @@ def test_a_configuration_that_is_taken_back_finds_its_tables(node: Node) -> None
     assert {"typed.lmdb", "gone.lmdb"} <= set(os.listdir(node.paths.data))
 
 
-def test_what_a_killed_run_left_in_foreign_directories_goes(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_a_killed_run_left_in_foreign_directories_goes(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    node.call(main=main("before"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     paths = node.paths
-    places = {paths.config: "link", paths.unit: "x", paths.default_main: "x", tmp_path / "tmp/postfix-mx": "x", tmp_path / "etc/postfix/other": "x"}
+    places = {paths.config: "link", paths.unit: "x", paths.default_main: "x", tmp_path / "etc/postfix/other": "x"}
+    if state == "present":
+        places[tmp_path / "tmp/postfix-mx"] = "x"
     left = [place.with_name(f".{place.name}.99999999.{end}") for place, end in places.items()]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(tmp_path)
-    node.call(main=main())
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    node.call(main=main(), state=state)
     assert [path.name for path in left if path.is_symlink()] == [".other.99999999.x"]
 
 
@@ -383,6 +484,34 @@ def test_a_process_that_ends_while_it_is_looked_at_is_gone() -> None:
             stream.read()
         path = SimpleNamespace(read_text=lambda **_how: stream.read())
         assert _files.read(path) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["data", "tables"])
+def test_a_table_that_a_full_disk_left_without_rows_is_not_published(node: Node, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    entry = {"name": "t", "type": "lmdb"}
+    old = node.call(main=main(), **{place: [{**entry, "content": "a b\nc d\n"}]})["generation"]
+    run = node.run
+
+    def empty(*command: str, timeout: float = 0.0) -> Outcome:
+        return Outcome(1, "", "") if command[0] == "postmap" and "-q" in command else run(*command, timeout=timeout)
+
+    monkeypatch.setattr(_commands, "run", empty)
+    with pytest.raises(ConfigError, match=r"t, line 1: a: the compiled table does not know this key .* bytes are free"):
+        node.call(main=main(), **{place: [{**entry, "content": "a b\nc e\n"}]})
+    there = node.paths.data if place == "data" else node.paths.config
+    assert (node.active, node.running, (there / "t.lmdb").read_text()) == (old, old, "product of a b\nc d\n")
+
+
+def test_a_link_that_cannot_be_set_leaves_no_journal(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call(main=main())
+
+    def read_only(path: Path, _target: str) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(_files, "link", read_only)
+    with pytest.raises(OSError, match="Read-only"):
+        node.call(main=main("better"))
+    assert not node.paths.journal.exists()
 
 
 def test_what_a_full_disk_interrupts_leaves_nothing_aside(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

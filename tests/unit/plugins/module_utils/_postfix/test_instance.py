@@ -57,9 +57,20 @@ def test_a_virgin_host_gets_everything_in_order() -> None:
         (RUNNING, "reload"),
         (replace(RUNNING, running=False), "start"),
         (replace(RUNNING, loaded="", loaded_files=None), "restart"),
+        (replace(RUNNING, unproven=True, unseen=OLD.name), "restart"),
+        (replace(RUNNING, active=NEW.name, files=NEW.files, unseen=OLD.name), "restart"),
+        (replace(RUNNING, unseen=NEW.name), "reload"),
         (replace(RUNNING, loaded_files=made(inet_protocols="ipv4").files), "restart"),
     ],
-    ids=["it runs the old one", "it does not run", "nobody knows what it runs", "it runs what no reload can change"],
+    ids=[
+        "it runs the old one",
+        "it does not run",
+        "nobody knows what it runs",
+        "it may have died of what it runs",
+        "it still runs what was taken back",
+        "it never ran what was not seen",
+        "it runs what no reload can change",
+    ],
 )
 def test_a_new_generation_is_loaded_in_the_gentlest_way_that_works(before: Before, load: str) -> None:
     assert plan(PATHS, before, wanted(NEW)).load == load
@@ -120,9 +131,23 @@ def test_a_data_table_is_published_when_it_differs(published: Published | None, 
     assert instance.stale(entry, published) is stale
 
 
+def test_a_repair_that_was_killed_is_finished_by_a_restart() -> None:
+    edited = replace(RUNNING, loaded="", loaded_files=None, files=NEW.files)
+    assert plan(PATHS, edited, wanted(OLD)).reasons == ("what it has loaded is unknown",)
+
+
 def test_a_data_table_alone_loads_nothing() -> None:
     steps = plan(PATHS, RUNNING, wanted(OLD, data=[DataTable(Table("t", "lmdb", "a b\n"))]))
     assert (steps.steps, steps.load) == (("publish data table t",), "")
+
+
+def test_the_diff_of_a_large_table_says_how_large_it_is_and_shows_a_few_rows() -> None:
+    old = "".join(f"user{number:06} a\n" for number in range(20_000))
+    new = old.replace("user000007 a", "user000007 b") + "".join(f"new{number:02} a\n" for number in range(12))
+    before = replace(RUNNING, data={"t": Published(old, 0o644, built=True)})
+    (shown,) = plan(PATHS, before, wanted(OLD, data=[DataTable(Table("t", "lmdb", new))])).diff
+    assert shown["before"] == "20000 rows\nuser000007 a\n"
+    assert shown["after"].splitlines() == ["20012 rows", *(f"new{number:02} a" for number in range(10)), "... and 3 more"]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])

@@ -43,6 +43,29 @@ def test_a_key_ends_at_the_first_blank_outside_quotes(text: str, row: tuple[str,
     assert [(found.key, found.value) for found in source.rows(text, file="t")] == [row]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("# c\n\n", []),
+        ("a 1", [(1, "a", "1")]),
+        ("# c\na 1,\n  2\n# d\n  3\nb 2\n", [(2, "a", "1, 2 3"), (6, "b", "2")]),
+        ("a 1\nb 2\nc 3,\n  4\n\n# c\n", [(1, "a", "1"), (3, "c", "3, 4")]),
+        ('"a b" 1\nb 2\nc 3\n- 4\n\\d 5\n', [(2, "b", "2"), (3, "c", "3")]),
+        ('"a b" 1\nb 2\n', [(2, "b", "2")]),
+    ],
+)
+def test_first_and_last_row_that_can_be_asked_for_are_found(text: str, found: list[tuple[int, str, str]]) -> None:
+    assert [(row.line, row.key, row.value) for row in source.ends(text, file="t")] == found
+
+
+@given(st.lists(st.tuples(WORDS, st.lists(WORDS, min_size=1, max_size=3), st.sampled_from(["", "# c\n", "\n"])), max_size=6))
+def test_the_ends_are_the_first_and_the_last_of_all_rows(parts: list[tuple[str, list[str], str]]) -> None:
+    text = "".join(f"{comment}k{key} " + "\n ".join(values) + "\n" for key, values, comment in parts)
+    every = list(source.rows(text, file="t"))
+    assert source.ends(text, file="t") == [*every[:1], *every[1:][-1:]]
+
+
 @pytest.mark.parametrize("text", ["a", '"a b', "a "])
 def test_a_row_without_a_value_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(ConfigError, match="t, line 2: a row is"):
