@@ -152,13 +152,13 @@ def _wait(site: Site) -> None:
     ports = [(node.name, node.addresses[0], 22, b"SSH-") for node in site.nodes]
     ports.append((site.name_server.name, site.name_server.addresses[0], 53, b""))
     for name, address, port, greeting in ports:
-        while not _answers(address, port, greeting):
+        while not answers(address, port, greeting):
             if time.monotonic() > deadline:
                 raise LabError(f"{name}: no answer on {address} port {port}; look with: podman exec {PREFIX}{name} journalctl")
             time.sleep(0.2)
 
 
-def _answers(address: str, port: int, greeting: bytes) -> bool:
+def answers(address: str, port: int, greeting: bytes) -> bool:
     try:
         with socket.create_connection((address, port), timeout=2) as connection:
             return not greeting or connection.recv(len(greeting)) == greeting
