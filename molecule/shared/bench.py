@@ -44,10 +44,12 @@ ROWS = 1_000_000
 # In shares of bare postmap: what a sorted source takes, and what an unchanged one may.
 SORTED, UNCHANGED = 0.7, 0.05
 MEGABYTES = 150.0
+# An instance that serves, takes no mail and asks nobody.
+QUIET = {"smtpd_peername_lookup": "no", "smtpd_relay_restrictions": "reject", "mydestination": "", "alias_maps": "", "default_database_type": "lmdb"}
 # Services that an instance can do without, of the 24 that the role has.
 SPARE = ("virtual", "lmtp", "relay", "discard", "local")
 # What is set to its default must not be what makes an instance, or be on its way out.
-UNFIT = re.compile(r"compatibility_level|.*(_use_tls|_enforce_tls)|inet_.*|master_service_disable|.*_directory")
+UNFIT = re.compile(r"compatibility_level|.*(_use_tls|_enforce_tls)|inet_.*|master_service_disable|.*_directory|smtpd_peername_lookup")
 
 MAIN_TEMPLATE = "{% for name, value in bench.main | dictsort %}\n{{ name }} = {{ value }}\n{% endfor %}\n"
 MASTER_TEMPLATE = """\
@@ -117,14 +119,14 @@ def calls_per_node(calls: Iterable[Entry]) -> dict[str, int]:
     return dict(Counter(call.host for call in calls if call.host != "controller"))
 
 
-def fit_parameters(text: str) -> dict[str, str]:
-    """PARAMETERS of `postconf -d`'s lines, whose values are numbers, times and booleans, from all over the alphabet."""
+def fit_parameters(text: str, count: int) -> dict[str, str]:
+    """`count` of the lines of `postconf -d`, whose values are numbers, times and booleans, from all over the alphabet."""
     pairs = [line.split(" = ", 1) for line in text.splitlines() if " = " in line]
     found = {name: value for name, value in pairs if re.fullmatch(r"\d+[smhd]?|yes|no", value) and not UNFIT.fullmatch(name)}
-    if len(found) < PARAMETERS:
+    if len(found) < count:
         raise LabError(f"postconf -d has only {len(found)} fit parameters")
     names = sorted(found)
-    return {names[len(names) * number // PARAMETERS]: found[names[len(names) * number // PARAMETERS]] for number in range(PARAMETERS)}
+    return {name: found[name] for name in (names[len(names) * number // count] for number in range(count))}
 
 
 def _play(*tasks: Task, **more: Any) -> Play:
@@ -184,7 +186,7 @@ def engine(bench: Bench, nodes: Fleet) -> None:
     rows = "".join(f"user{number:05d}@bench.test OK\n" for number in range(TABLE_ROWS))
     tables = [{"name": f"table{number}", "type": "lmdb", "content": rows} for number in range(TABLES)]
     content = {
-        "main": fit_parameters(nodes.on(1, "postconf", "-d")),
+        "main": fit_parameters(nodes.on(1, "postconf", "-d"), PARAMETERS - len(QUIET)) | QUIET,
         "services": [*_base_services(), _smtpd(2525)],
         # Half of them belong to the generation, half are data.
         "tables": tables[: TABLES // 2],
@@ -482,13 +484,12 @@ def _converse(place: tuple[str, int]) -> str:
 def activation(bench: Bench, nodes: Fleet) -> None:
     """Seconds until a change serves, and without service when a change has to be taken back."""
     services = [*_base_services(), _smtpd(2526)]
-    main = {"smtpd_peername_lookup": False, "smtpd_relay_restrictions": ["reject"], "mydestination": "", "alias_maps": "", "default_database_type": "lmdb"}
     # Nothing that a file says is wrong; but no smtpd(8) starts without a server for logins.
     broken = {"smtpd_sasl_auth_enable": True, "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
     turn = 0
 
     def play(more: Mapping[str, Any], *, fails: bool = False) -> tuple[Run, Watch]:
-        wanted = {"name": "postfix-watched", "main": {**main, "smtpd_banner": f"watched ESMTP {turn}.", **more}, "services": services}
+        wanted = {"name": "postfix-watched", "main": {**QUIET, "smtpd_banner": f"watched ESMTP {turn}.", **more}, "services": services}
         with Watch((address(1), 2526)) as watch:
             name = "refused" if fails else "activated"
             done = nodes.play(name, [_play({"name": "Run an instance", "mailcluster.postfix.postfix_instance": wanted})], changes=True, fails=fails)

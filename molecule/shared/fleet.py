@@ -19,7 +19,7 @@ from typing import Any
 import host
 import images
 import yaml
-from containers import SSH_DEADLINE, WORKERS, answers
+from containers import SSH_DEADLINE, WORKERS, answers, remove
 from lab import BIN, ENVIRONMENT
 from steps import CACHE, ROOT, LabError, Steps, in_parallel, run
 
@@ -183,7 +183,7 @@ def fleet(steps: Steps, size: int) -> Iterator[Fleet]:
     images.build(steps, {IMAGE})
     _remove()
     try:
-        with steps.step(f"Create {size} nodes"):
+        with steps.step(f"Create {size} node{'s' if size > 1 else ''}"):
             _create(size)
         yield Fleet(size)
     finally:
@@ -229,6 +229,6 @@ def _remove() -> None:
                 run(["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "bench"])
         shutil.rmtree(SSH_CONTROL, ignore_errors=True)
     names = host.podman("ps", "--all", f"--filter=label={LABEL}", "--format={{.Names}}").split()
-    in_parallel(lambda name: host.podman("rm", "--force", "--time=0", "--volumes", name) and None, names, workers=WORKERS)
+    in_parallel(remove, names, workers=WORKERS)
     if networks := host.podman("network", "ls", "--quiet", f"--filter=label={LABEL}").split():
         host.podman("network", "rm", *networks)

@@ -71,10 +71,10 @@ def test_the_calls_that_took_longest_come_first() -> None:
 def test_parameters_are_taken_from_all_over_the_alphabet_and_only_where_their_value_is_plain() -> None:
     fit = {f"p{number:03d}_limit": "5s" for number in range(300)}
     unfit = {"compatibility_level": "3", "queue_directory": "1", "smtp_use_tls": "no", "a_maps": "$b", "inet_protocols": "1", "c": "word", "d": ""}
-    found = bench.fit_parameters("".join(f"{name} = {value}\n" for name, value in {**fit, **unfit}.items()))
+    found = bench.fit_parameters("".join(f"{name} = {value}\n" for name, value in {**fit, **unfit}.items()), 150)
     assert list(found) == [f"p{number:03d}_limit" for number in range(0, 300, 2)]
     with pytest.raises(LabError):
-        bench.fit_parameters("p = 5s\n")
+        bench.fit_parameters("p = 5s\n", 2)
 
 
 def test_two_sources_of_the_large_table_hold_the_same_keys_unsorted_and_differ_in_one_row() -> None:
