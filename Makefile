@@ -1,15 +1,17 @@
-# The lab and the tests. Everything they make is in .cache/ or carries the name mailcluster-lab.
+# The lab and the tests. Everything they make is in .cache/ or carries the name mailcluster-lab or mailcluster-bench.
 PYTHON ?= python3
 SITE ?= lab
+ROUNDS ?= 5
 VENV := .cache/venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1 PYTHONUNBUFFERED := 1
 
-.PHONY: help setup images demo demo-down check test
+.PHONY: help setup images demo demo-down check test bench
 help:
 	@echo 'make demo       a mail cluster of containers, provisioned and proven by real traffic (SITE=lab or single)'
 	@echo 'make demo-down  remove it'
 	@echo 'make check      what needs no container: lint, sanity, unit tests, contracts'
 	@echo 'make test       everything: check, the differential ring, faults, and every scenario (it replaces a running demo)'
+	@echo 'make bench      figures, as ratios to a trivial call of the same run (SITE=lab: site.yml on the running demo)'
 	@echo 'make setup      only install what these need: Debian packages, .cache/venv'
 	@echo 'make images     only build the images'
 
@@ -25,3 +27,7 @@ demo-down:
 
 check test: setup
 	@$(VENV) molecule/shared/rings.py $@
+
+# SITE has a default, which is not what is asked for here.
+bench: setup
+	@$(VENV) molecule/shared/bench.py $(PARTS) --rounds $(ROUNDS) $(if $(filter file,$(origin SITE)),,--site $(SITE))

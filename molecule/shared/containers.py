@@ -45,7 +45,7 @@ def create(steps: Steps, site: Site) -> None:
         wanted = {PREFIX + node.name: _run_arguments(site, node) for node in site.nodes}
         present = _present()
         stale = [name for name, config in present.items() if name not in wanted or _digest(wanted[name]) != config]
-        in_parallel(_remove, stale, workers=WORKERS)
+        in_parallel(remove, stale, workers=WORKERS)
         _make_networks(site)
         host.exempt_from_masquerade(site.prefixes)
         missing = [name for name in wanted if name not in present or name in stale]
@@ -59,7 +59,7 @@ def create(steps: Steps, site: Site) -> None:
 def destroy(steps: Steps) -> None:
     """Remove every container, network and rule of the lab, and nothing else."""
     with steps.step("Remove the containers, networks and rules of the lab"):
-        in_parallel(_remove, list(_present()), workers=WORKERS)
+        in_parallel(remove, list(_present()), workers=WORKERS)
         networks = host.podman("network", "ls", "--quiet", f"--filter=label={LABEL}").split()
         if networks:
             host.podman("network", "rm", *networks)
@@ -80,7 +80,7 @@ def _present() -> dict[str, str]:
     return {c["Names"][0]: c["Labels"].get(CONFIG_LABEL, "") if c["State"] == "running" else "" for c in listed}
 
 
-def _remove(name: str) -> None:
+def remove(name: str) -> None:
     host.podman("rm", "--force", "--time=0", "--volumes", name)
 
 
@@ -152,13 +152,13 @@ def _wait(site: Site) -> None:
     ports = [(node.name, node.addresses[0], 22, b"SSH-") for node in site.nodes]
     ports.append((site.name_server.name, site.name_server.addresses[0], 53, b""))
     for name, address, port, greeting in ports:
-        while not _answers(address, port, greeting):
+        while not answers(address, port, greeting):
             if time.monotonic() > deadline:
                 raise LabError(f"{name}: no answer on {address} port {port}; look with: podman exec {PREFIX}{name} journalctl")
             time.sleep(0.2)
 
 
-def _answers(address: str, port: int, greeting: bytes) -> bool:
+def answers(address: str, port: int, greeting: bytes) -> bool:
     try:
         with socket.create_connection((address, port), timeout=2) as connection:
             return not greeting or connection.recv(len(greeting)) == greeting
