@@ -241,7 +241,8 @@ def engine(bench: Bench, nodes: Fleet) -> None:
             "a trivial call": lambda: nodes.play("floor", [_trivial()]),
             "postfix_instance": lambda: nodes.play("engine", [ours]),
             "template and postmap": lambda: nodes.play("templates", [templates]),
-        }
+        },
+        warm=False,
     )
     # It takes half a minute: once has to do.
     slow = bench.sample({"postconf -e": lambda: nodes.play("postconf", [each])}, rounds=1, warm=False)
@@ -387,7 +388,7 @@ def peer(bench: Bench, nodes: Fleet) -> None:
         for name, play in plays.items():
             # What is there already of an earlier part may change nothing.
             _first(nodes, f"peer-{name}-first", play, count)
-        found = bench.sample({name: _again(nodes, f"peer-{name}", play, count) for name, play in plays.items()})
+        found = bench.sample({name: _again(nodes, f"peer-{name}", play, count) for name, play in plays.items()}, warm=False)
         medians = {name: _seconds(runs) for name, runs in found.items()}
         where = f"at {count} node{'s' if count > 1 else ''}"
         floor = medians["a trivial call"]
@@ -421,7 +422,8 @@ def added_node(bench: Bench, nodes: Fleet) -> None:
         _first(nodes, "slope-first", _tier(), count)
         calls = max(calls_per_node(nodes.play("slope-count", [_tier()], nodes=count).calls).values())
         plays = dict(zip(names, (_trivial(), _trivial(calls), _tier()), strict=True))
-        for name, runs in bench.sample({name: _again(nodes, f"slope-{name}", play, count) for name, play in plays.items()}).items():
+        found = bench.sample({name: _again(nodes, f"slope-{name}", play, count) for name, play in plays.items()}, warm=False)
+        for name, runs in found.items():
             points[name][count] = _seconds(runs)
     slopes = {name: slope(found) for name, found in points.items()}
     what = "an added node of the relay tier, run again, of 4, 8 and 16"
@@ -615,6 +617,7 @@ def main(arguments: list[str]) -> int:
     os.environ.update(ENVIRONMENT)
     signal.signal(signal.SIGTERM, _interrupted)
     bench = Bench(Steps(), options.rounds)
+    interrupted = False
     try:
         with bench.steps.counted():
             if options.site:
@@ -622,15 +625,15 @@ def main(arguments: list[str]) -> int:
             else:
                 measure(bench, options.parts or list(PARTS))
     except KeyboardInterrupt:
-        print("\nbench: interrupted", file=sys.stderr)
-        return 130
+        interrupted = True
+        bench.steps.failures.append("interrupted")
     text = table(bench.figures)
     Path(STATE, "figures.md").write_text(text + "\n", encoding="utf-8")
     missed = sum(figure.met is False for figure in bench.figures)
     print(f"\n{text}\n\nMedians of {options.rounds} rounds unless said; {missed} of {sum(f.met is not None for f in bench.figures)} targets not met.")
     for failure in bench.steps.failures:
         print(f"bench: {failure}", file=sys.stderr)
-    return 1 if bench.steps.failures else 0
+    return 130 if interrupted else 1 if bench.steps.failures else 0
 
 
 if __name__ == "__main__":

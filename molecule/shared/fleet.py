@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -83,31 +85,38 @@ class Run:
 
 def playbook(command: Sequence[str | Path], *, name: str, fails: bool = False) -> Run:
     """Run ansible-playbook with `command`'s words; LabError unless it ends as it shall."""
-    record, log = STATE / f"{name}.jsonl", STATE / f"{name}.log"
-    record.unlink(missing_ok=True)
+    record, measured, log = (STATE / f"{name}.{suffix}" for suffix in ("jsonl", "measured", "log"))
+    for left in (record, measured):
+        left.unlink(missing_ok=True)
     environment = ENVIRONMENT | {
         "ANSIBLE_CALLBACK_PLUGINS": str(SOURCES / "callback_plugins"),
         "MAILCLUSTER_BENCH_RECORD": str(record),
+        "MEASURED": str(measured),
         "ANSIBLE_NOCOLOR": "1",
     }
-    words = [str(BIN / "ansible-playbook"), *map(str, command)]
     with log.open("w", encoding="utf-8") as output:
-        begun = time.monotonic()
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **environment})
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", SOURCES / "measure.py", BIN / "ansible-playbook", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
         try:
-            _pid, status, usage = os.wait4(process.pid, 0)
+            process.wait()
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
-        seconds = time.monotonic() - begun
-        process.returncode = os.waitstatus_to_exitcode(status)
     text = log.read_text(encoding="utf-8", errors="replace")
     if bool(process.returncode) is not fails:
         print("\n".join(text.splitlines()[-TAIL_LINES:]))
         raise LabError(f"{name}: ansible-playbook ended with {process.returncode}; all of it in {log.relative_to(ROOT)}")
     lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    return Run(seconds, usage.ru_maxrss / 1024, tuple(Entry(**json.loads(line)) for line in lines), text)
+    took = json.loads(measured.read_text(encoding="ascii"))
+    return Run(took["seconds"], took["kilobytes"] / 1024, tuple(Entry(**json.loads(line)) for line in lines), text)
 
 
 @dataclass
