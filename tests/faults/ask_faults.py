@@ -176,8 +176,9 @@ def rebuilt(package):
     folder, archive, deb = WORK / "package", WORK / "package.tar", WORK / "package.deb"
     info, control = Path("/var/lib/dpkg/info"), folder / "DEBIAN"
     control.mkdir(parents=True)
-    listed = [name[1:] for name in (info / f"{package}.list").read_text().splitlines() if name != "/." and os.path.lexists(name)]
-    subprocess.run(["tar", "-C", "/", "--no-recursion", "-cf", archive, "-T", "-"], input="\n".join(listed), text=True, check=True)
+    # /lib may be a link to /usr/lib, which no package brings.
+    names = [name for name in (info / f"{package}.list").read_text().splitlines() if os.path.lexists(name) and name not in ("/.", "/lib")]
+    subprocess.run(["tar", "-C", "/", "--no-recursion", "-cf", archive, "-T", "-"], input="\n".join(f".{name}" for name in names), text=True, check=True)
     run("tar", "-C", str(folder), "-xf", str(archive))
     fields = re.sub(r"(?m)^(Status: .*|Conffiles:(\n .*)*)\n", "", run("dpkg-query", "-s", package))
     (control / "control").write_text(fields)
@@ -195,7 +196,8 @@ def neighbours(base, _question):
     call(other.parameters("A"))
     pid, own = (paths.joinpath("pid/master.pid") for paths in (instance.paths.queue, Path("/var/spool/postfix")))
     upgrade = ["dpkg", "--force-confold", "--install", rebuilt("postfix")]
-    run("systemctl", "start", "postfix.service")
+    # Debian's scripts start none that is disabled.
+    run("systemctl", "enable", "--now", "postfix.service")
     traffic, seen, before = Traffic(instance), {}, content(pid)
     for name, commands in {
         "its service is restarted": [["systemctl", "restart", "postfix.service"]],

@@ -31,8 +31,8 @@ from ansible_collections.mailcluster.postfix.plugins.modules import postfix_inst
 CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.chown", "os.utime", "os.truncate", "fcntl.flock"}
 WORK = Path("/run/faults")
 POSTMAP = WORK / "postmap"
-# Whoever is asked while a reload ends it is asked again.
-ASKED_AGAIN = "problem talking to service rewrite: Connection reset by peer"
+# What a daemon says that dies, or of a table that is not there or not whole.
+COMPLAINT = re.compile(r"(error|fatal|panic): |warning: .*(unavailable|No such file|older than|exit status|throttling)")
 # What a configuration may be called.
 LETTERS = "ABCR"
 # How long after its start a program is still at work when the run that started it is ended.
@@ -276,10 +276,10 @@ class Instance:
         return [*(str(path) for path in kept if os.path.lexists(path)), *registered, *running, *sorted(set(self._aside()) - self.others)]
 
     def complaints(self, since):
-        """What its daemons complained of since then, each once; not of a reload."""
+        """What its daemons complained of since then, each once."""
         shown = subprocess.run(["journalctl", "-q", "--no-pager", "--facility=mail", f"--since=@{since:.3f}"], capture_output=True, text=True, check=False)
-        found = re.findall(rf" ({self.paths.name}/\S+)\[\d+\]: ((?:warning|error|fatal|panic): .*)", shown.stdout)
-        return sorted({" ".join(entry) for entry in found if ASKED_AGAIN not in entry[1]})
+        found = re.findall(rf" {self.paths.name}/(\S+)\[\d+\]: (.*)", shown.stdout)
+        return sorted({f"{daemon}: {text}" for daemon, text in found if COMPLAINT.match(text)})
 
     def log(self, lines=15):
         shown = subprocess.run(["journalctl", "-q", "--no-pager", "-o", "cat", "-n", str(lines)], capture_output=True, text=True, check=False)
