@@ -81,7 +81,7 @@ def _differing(state, wanted):
 
 def moments(events, *, first="", stride=1):
     """Every step, or those from the first one of that name on, as arguments of :func:`call`; a program is ended before it starts and while it runs."""
-    begin = next(number for number, event in enumerate(events) if event.startswith(first))
+    begin = [event.startswith(first) for event in events].index(True)
     for at in range(begin + 1, len(events) + 1, stride):
         yield {"at": at}
         if events[at - 1].startswith("subprocess.Popen"):
