@@ -519,8 +519,8 @@ def activation(bench: Bench, nodes: Fleet) -> None:
     outages = bench.sample({"a generation that only the probe refuses": refused})["a generation that only the probe refuses"]
     bench.report(
         Figure("from the start of the task with a changed parameter to the new generation serving", median(changed["a changed parameter"]), target=1.0),
-        Figure("a generation that only the probe refuses: outage that a client sees, until the old one serves", median(gap for gap, _ in outages), target=2.0),
-        Figure("the same, the way back alone", median(back for _, back in outages)),
+        Figure("a generation that only the probe refuses: outage a client sees, until the old one serves", median(gap for gap, _back in outages), target=2.0),
+        Figure("the same, the way back alone", median(back for _gap, back in outages)),
     )
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import host
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -28,25 +27,15 @@ class Container:
     """A container without a network, in which programs of a release are asked."""
 
     def __init__(self, image: str) -> None:
-        # runc alone starts containers on hosts with a hybrid cgroup hierarchy.
-        runtime = ["--runtime", "runc"] if shutil.which("runc") else []
-        started = subprocess.run(
-            ["podman", *runtime, "run", "--detach", "--rm", "--network", "none", image, "sleep", "900"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        self.name = started.stdout.strip()
+        self.name = host.podman("run", "--detach", "--rm", "--network", "none", image, "sleep", "900").strip()
 
     def ask(self, script: str, question: Any) -> Any:
         """Run a Python file of this directory there: JSON goes in, JSON comes out."""
-        command = ["podman", "exec", "--interactive", self.name, "python3", "-c", (HERE / script).read_text(encoding="utf-8")]
-        asked = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, check=False)
-        assert not asked.returncode, asked.stderr
-        return json.loads(asked.stdout)
+        program = (HERE / script).read_text(encoding="utf-8")
+        return json.loads(host.podman("exec", "--interactive", self.name, "python3", "-c", program, data=json.dumps(question)))
 
     def remove(self) -> None:
-        subprocess.run(["podman", "rm", "--force", "--time", "0", self.name], capture_output=True, check=False)
+        host.podman("rm", "--force", "--time", "0", self.name)
 
 
 @pytest.fixture(scope="session", params=sorted(IMAGES))

@@ -40,8 +40,7 @@ def expressions(data: Any, key: str = "") -> Iterator[str]:
 
 
 def tier(name: str) -> dict[str, Any]:
-    *_, play = yaml.safe_load((PLAYBOOKS / "tiers" / f"{name}.yml").read_text(encoding="utf-8"))
-    return play
+    return yaml.safe_load((PLAYBOOKS / "tiers" / f"{name}.yml").read_text(encoding="utf-8"))[-1]
 
 
 def value(expression: str, **variables: object) -> object:
