@@ -53,7 +53,7 @@ def test_no_reader_misses_a_table(rings: Mapping[str, Seen], ring: str) -> None:
 def test_no_message_is_lost_or_comes_twice(rings: Mapping[str, Seen], ring: str) -> None:
     mail = rings[ring]["mail"]
     assert (mail["lost"], mail["twice"], mail["unowed"], mail["queued"], mail["returned"]) == ([], [], [], [], [])
-    assert len(mail["delivered"]) > 10
+    assert mail["delivered"]
 
 
 @pytest.mark.parametrize("ring", GENTLE)
