@@ -1,4 +1,4 @@
-# The lab and the tests. Everything they make is in .cache/ or carries the name mailcluster-lab or mailcluster-bench.
+# The lab and the tests. Everything they make is in .cache/ or carries a name that begins with mailcluster-.
 PYTHON ?= python3
 SITE ?= lab
 ROUNDS ?= 5

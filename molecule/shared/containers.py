@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,7 +54,9 @@ def create(steps: Steps, site: Site) -> None:
         if (name := PREFIX + site.name_server.name) not in missing:
             host.podman("exec", name, "sh", "/lab/dns")
     with steps.step("Wait for SSH and DNS"):
-        _wait(site)
+        # DNS says nothing until it is asked.
+        ports = [(PREFIX + node.name, node.addresses[0], 22, b"SSH-") for node in site.nodes]
+        wait([*ports, (PREFIX + site.name_server.name, site.name_server.addresses[0], 53, b"")])
 
 
 def destroy(steps: Steps) -> None:
@@ -146,19 +149,17 @@ def _fill_node_folder(site: Site) -> None:
     (folder / "hosts").write_text("".join(rows), encoding="ascii")
 
 
-def _wait(site: Site) -> None:
-    """Until every node greets on its SSH port and the name servers answer."""
+def wait(ports: Iterable[tuple[str, str, int, bytes]]) -> None:
+    """Until every container, of name, address, port and the beginning of its greeting, answers there."""
     deadline = time.monotonic() + SSH_DEADLINE
-    ports = [(node.name, node.addresses[0], 22, b"SSH-") for node in site.nodes]
-    ports.append((site.name_server.name, site.name_server.addresses[0], 53, b""))
     for name, address, port, greeting in ports:
-        while not answers(address, port, greeting):
+        while not _answers(address, port, greeting):
             if time.monotonic() > deadline:
-                raise LabError(f"{name}: no answer on {address} port {port}; look with: podman exec {PREFIX}{name} journalctl")
+                raise LabError(f"{name}: no answer on {address} port {port}; look with: podman exec {name} journalctl")
             time.sleep(0.2)
 
 
-def answers(address: str, port: int, greeting: bytes) -> bool:
+def _answers(address: str, port: int, greeting: bytes) -> bool:
     try:
         with socket.create_connection((address, port), timeout=2) as connection:
             return not greeting or connection.recv(len(greeting)) == greeting

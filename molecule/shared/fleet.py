@@ -21,7 +21,7 @@ from typing import Any
 import host
 import images
 import yaml
-from containers import SSH_DEADLINE, WORKERS, answers, remove
+from containers import WORKERS, remove, wait
 from lab import BIN, ENVIRONMENT
 from steps import CACHE, ROOT, LabError, Steps, in_parallel, run
 
@@ -223,12 +223,7 @@ def _create(size: int) -> None:
         host.podman("run", "--detach", *shared, *own, f"{images.REPOSITORY}:{IMAGE}", *init)
 
     in_parallel(start, names, workers=WORKERS)
-    deadline = time.monotonic() + SSH_DEADLINE
-    for number in names:
-        while not answers(address(number), 22, b"SSH-"):
-            if time.monotonic() > deadline:
-                raise LabError(f"{PREFIX}{number}: no answer on {address(number)} port 22")
-            time.sleep(0.2)
+    wait((f"{PREFIX}{number}", address(number), 22, b"SSH-") for number in names)
 
 
 def _remove() -> None:

@@ -69,16 +69,20 @@ def unit(steps: Steps) -> None:
     steps.shown("Unit tests and contracts", [BIN / "pytest", "-q", "tests/unit"], env=ENVIRONMENT)
 
 
+def on_nodes(steps: Steps, title: str, tests: str) -> None:
+    """Tests that start their own containers from the images of both releases."""
+    images.build(steps, set(images.RELEASES))
+    steps.shown(title, [BIN / "pytest", "-q", tests], env=ENVIRONMENT)
+
+
 def differential(steps: Steps) -> None:
     """The tables again, judged by the real programs of both releases."""
-    images.build(steps, set(images.RELEASES))
-    steps.shown("Differential tests", [BIN / "pytest", "-q", "tests/differential"], env=ENVIRONMENT)
+    on_nodes(steps, "Differential tests", "tests/differential")
 
 
 def faults(steps: Steps) -> None:
     """The engine is killed, and what it stands on breaks; MAILCLUSTER_FAULTS_WHOLE turns the sample into all of it."""
-    images.build(steps, set(images.RELEASES))
-    steps.shown("Faults", [BIN / "pytest", "-q", "tests/faults"], env=ENVIRONMENT)
+    on_nodes(steps, "Faults", "tests/faults")
 
 
 def scenario(steps: Steps, name: str) -> None:

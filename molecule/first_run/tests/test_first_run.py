@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from testing import ROOT, Site, ansible, etc, the_site
 
-# Seconds after the beginning of the first task whose name holds this: apt unpacks, a unit restarts, a table is built, an instance is probed.
+# Seconds after the beginning of the first task whose name holds this.
 KILLED = (("Install the packages", 8), ("firewall : ", 0.5), ("dovecot : ", 1), ("Run the Postfix instance", 0.7))
 # What the host draws for itself, or keeps about its packages, whichever run it was.
 OF_THE_HOST = re.compile(r"^/etc/(machine-id|ld\.so\.cache|aliases\.db|ssl/(certs|private)/ssl-cert-snakeoil\.(pem|key))$")

@@ -35,7 +35,7 @@ class CallbackModule(CallbackBase):
 
     def _write(self, task, **entry):
         role = task._role.get_name() if task._role else ""
-        os.write(self._file, (json.dumps({"task": task.get_name().strip(), "role": role, **entry}) + "\n").encode())
+        os.write(self._file, (json.dumps({"task": task.get_name().removeprefix(f"{role} : "), "role": role, **entry}) + "\n").encode())
 
     def _count_calls(self):
         # An action may call several modules or none, and tells nobody.
