@@ -26,6 +26,8 @@ ROOT = Path("/run/accepts")
 INSTANCES = 8
 # Seconds; only what says nothing at all is waited for that long.
 PATIENCE = 12.0
+# So long may a daemon that lives still be silent after another one died.
+GRACE = 3.0
 # Somebody waits in vain: for a daemon that ended (master(8) starts the next one only after a minute), for a
 # service that is not there, for an access list that is not read.
 VAIN = re.compile(
@@ -181,7 +183,7 @@ class Instance:
                 part = connection.recv(65536)
             except TimeoutError:
                 grace += 0.2 if any(VAIN.search(line) for line in self.said()) else 0.0
-                if grace > 0.9:
+                if grace > GRACE:
                     return "(silence)"
                 continue
             if not part:

@@ -22,7 +22,8 @@ MX = the_site().tier("mx")
 def test_greylisting_is_shared(site: Site, first: Node, second: Node) -> None:
     """A doubtful message is put off by {first}; its retry is taken by {second}"""
     # Without To and Message-ID: between the scores that put off and that mark, on rspamd 3.4 and 3.12.
-    post = letter(f"{uuid.uuid4()}@foreign.test", f"alice@{site.domain}", omit=("To", "Message-ID"))
+    # rspamd knows a retry by its envelope or its body; 3.4 takes an equal body for one, whoever sends it.
+    post = letter(f"{uuid.uuid4()}@foreign.test", f"alice@{site.domain}", f"Good morning, {uuid.uuid4()}.", omit=("To", "Message-ID"))
     wait = site.variables[site.tier("filter")[0].name]["rspamd_greylist_timeout"]
     tried = codes(converse(STRANGER, posting(post, first.addresses[0])), ".")
     time.sleep(wait + 1)
