@@ -228,7 +228,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _files, _instance
 from ..module_utils._instance import Report, desired
-from ..module_utils._postfix.instance import Paths, plan
+from ..module_utils._postfix.generation import Generation
+from ..module_utils._postfix.instance import Before, InstancePlan, Paths, Wanted, plan
 from ..module_utils._postfix.lines import ConfigError
 
 _SERVICE = {
@@ -282,14 +283,15 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
             entry["content"] = "(secret)"
     before = _instance.read(paths, wanted.data)
     steps = plan(paths, before, wanted)
-    if made is not None and steps.activate and module.params["validate"]:
-        _instance.validate(paths, made, wanted.data, before=before, check_mode=module.check_mode, report=report)
     if not module.check_mode and (steps.changed or steps.prove):
         with _files.locked(paths.lock):
-            # Another run may have been at work until the lock was free.
+            # Another run may have been at work until the lock was free: its listeners are ours.
             before = _instance.read(paths, wanted.data)
             steps = plan(paths, before, wanted)
+            _validate(module, paths, made, wanted, before, steps, report)
             _instance.apply(paths, before, wanted, steps, made=made, keep=module.params["keep"], probe=module.params["probe"], report=report)
+    else:
+        _validate(module, paths, made, wanted, before, steps, report)
     for warning in [*report.warnings, *report.unvalidated]:
         module.warn(warning)
     shared, _dash, local = wanted.target.partition("-")
@@ -306,6 +308,13 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
         "seconds": report.seconds,
         "unvalidated": report.unvalidated,
     }
+
+
+def _validate(
+    module: AnsibleModule, paths: Paths, made: Generation | None, wanted: Wanted, before: Before, steps: InstancePlan, report: Report
+) -> None:
+    if made is not None and steps.activate and module.params["validate"]:
+        _instance.validate(paths, made, wanted.data, before=before, check_mode=module.check_mode, report=report)
 
 
 def absent(module: AnsibleModule, paths: Paths) -> dict[str, Any]:

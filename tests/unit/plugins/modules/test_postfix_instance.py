@@ -460,6 +460,22 @@ def test_a_second_run_that_had_to_wait_takes_what_the_first_one_made(node: Node,
     assert node.call(main=main("better"))["changed"] is False
 
 
+def test_listeners_of_a_run_beside_it_are_not_those_of_another_program(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call(main=main())
+    wanted = {"main": main("better"), "services": [*SERVICES, {"service": "10026", "type": "inet", "command": "smtpd"}]}
+    read = _instance.read
+
+    def overtaken(*arguments: Any) -> Any:
+        before = read(*arguments)
+        monkeypatch.setattr(_instance, "read", read)
+        assert node.call(**wanted)["changed"] is True
+        return before
+
+    monkeypatch.setattr(_instance, "read", overtaken)
+    monkeypatch.setattr(_instance, "_held", lambda _host, port: port == 10026 and "10026" in (node.paths.config / "master.cf").read_text())
+    assert node.call(**wanted)["changed"] is False
+
+
 def test_a_directory_that_a_killed_run_left_to_root_is_given_to_postfix(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[Path, int, int]] = []
     node.paths.state.mkdir(parents=True)
