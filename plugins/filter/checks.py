@@ -23,6 +23,8 @@ def site_errors(
     accounts: str | None = None,
     aliases: str = "",
     valkey_primary: str = "",
+    ports: Mapping[str, Mapping[str, Any]] | None = None,
+    instances: Sequence[Mapping[str, Any]] = (),
 ) -> list[str]:
     """Return C(variable (host): reason) for everything that is wrong with the site."""
     try:
@@ -49,6 +51,8 @@ def site_errors(
         accounts=None if accounts is None else str(accounts),
         aliases=str(aliases),
         unresolved=unresolved,
+        ports=ports or {},
+        instances=tuple(instances),
     )
     return [str(error) for error in _checks.site_errors(site)]
 

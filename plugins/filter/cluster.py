@@ -36,8 +36,24 @@ def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> lis
     return _cluster.inner_ports(ports, int(health_port))
 
 
+def all_ports(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the port map with the services of further instances."""
+    return _cluster.all_ports(ports, instances)
+
+
+def tier_instances(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[Mapping[str, Any]], first: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the Postfix instances of each tier."""
+    return _cluster.tier_instances(ports, instances, first)
+
+
 class FilterModule:
     """Filters over the nodes of the cluster."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"cluster_members": cluster_members, "cluster_tiers": cluster_tiers, "inner_ports": inner_ports}
+        return {
+            "all_ports": all_ports,
+            "cluster_members": cluster_members,
+            "cluster_tiers": cluster_tiers,
+            "inner_ports": inner_ports,
+            "tier_instances": tier_instances,
+        }

@@ -156,9 +156,7 @@ def _syntax_problem(line: str) -> str:
     return f"{address}: the third field is not a hash with its scheme, such as {{BLF-CRYPT}}... (doveadm pw)"
 
 
-def _aliases(
-    source: Sequence[Row], *, accounts: Mapping[str, Account], site: Site, file: str
-) -> tuple[dict[str, tuple[str, ...]], list[ConfigError]]:
+def _aliases(source: Sequence[Row], *, accounts: Mapping[str, Account], site: Site, file: str) -> tuple[dict[str, tuple[str, ...]], list[ConfigError]]:
     found: dict[str, tuple[str, ...]] = {}
     lines: dict[str, int] = {}
     problems: list[ConfigError] = []
@@ -182,9 +180,7 @@ def _aliases(
     return found, problems
 
 
-def _alias_problem(
-    alias: str, destinations: Sequence[str], accounts: Collection[str], domains: Collection[str], lines: Mapping[str, int]
-) -> str | None:
+def _alias_problem(alias: str, destinations: Sequence[str], accounts: Collection[str], domains: Collection[str], lines: Mapping[str, int]) -> str | None:
     domain = alias.rpartition("@")[2]
     if alias in lines:
         return f"duplicate alias (first on line {lines[alias]})"
@@ -305,10 +301,7 @@ def user_rows(known: Directory, site: Site, *, node: str = "") -> list[str]:
         for home, address in site.homes.items()
     }
     # Dovecot looks an address up with its quotes escaped, and reads the file as it is.
-    return [
-        "{}:{}::::::{}".format(address.replace("'", "\\'"), account.hash, proxied[account.home])
-        for address, account in known.accounts.items()
-    ]
+    return ["{}:{}::::::{}".format(address.replace("'", "\\'"), account.hash, proxied[account.home]) for address, account in known.accounts.items()]
 
 
 def tables(
@@ -318,31 +311,30 @@ def tables(
     node: str,
     tiers: Collection[str],
     publish: Collection[str] | None = None,
-    directories: Mapping[str, str],
+    directories: Mapping[str, Sequence[str]],
 ) -> list[DataTable]:
     """Return the data tables of a node.
 
     C(tiers) are all tiers of the node and decide the content, C(publish) (default: all of them)
-    selects those whose tables are wanted now, C(directories) holds the data directory of the Postfix
-    instance of the mx, relay and submission tiers.
+    selects those whose tables are wanted now, C(directories) holds the data directories of the Postfix
+    instances of the mx, relay and submission tiers.
     """
     wanted = set(tiers) & set(tiers if publish is None else publish)
 
-    def lmdb(tier: str, name: str, lines: list[str]) -> DataTable:
-        return DataTable(path=f"{directories[tier]}/{name}", type="lmdb", content=_text(lines), entries=len(lines))
+    def lmdb(tier: str, name: str, lines: list[str]) -> list[DataTable]:
+        content = _text(lines)
+        return [DataTable(path=f"{directory}/{name}", type="lmdb", content=content, entries=len(lines)) for directory in directories[tier]]
 
     found: list[DataTable] = []
     if "mx" in wanted:
-        found += [
-            lmdb("mx", "domains", domain_rows(site)),
-            lmdb("mx", "recipients", recipient_rows(known)),
-            lmdb("mx", "aliases", alias_rows(known)),
-            lmdb("mx", "mailbox_transport", mailbox_transport_rows(known, site)),
-        ]
+        found += lmdb("mx", "domains", domain_rows(site))
+        found += lmdb("mx", "recipients", recipient_rows(known))
+        found += lmdb("mx", "aliases", alias_rows(known))
+        found += lmdb("mx", "mailbox_transport", mailbox_transport_rows(known, site))
     if "relay" in wanted:
-        found.append(lmdb("relay", "domain_transport", domain_transport_rows(site)))
+        found += lmdb("relay", "domain_transport", domain_transport_rows(site))
     if "submission" in wanted:
-        found.append(lmdb("submission", "senders", sender_rows(known)))
+        found += lmdb("submission", "senders", sender_rows(known))
     if wanted & {"submission", "mailbox"}:
         lines = user_rows(known, site, node=node if "mailbox" in tiers else "")
         found.append(DataTable(path=DOVECOT_USERS, type="plain", content=_text(lines), entries=len(lines), group="dovecot", secret=True))

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address, ip_network
 from itertools import combinations
+from typing import Any
 
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts as _directory
-from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import TIERS, door_address
+from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import TIERS, door_address, instance_services
 
 # ansible-test judges by the oldest Python of Ansible; the nodes have 3.11.
 Address = IPv4Address | IPv6Address  # pylint: disable=unsupported-binary-operation
@@ -31,6 +32,9 @@ NEEDS = {
     "mailbox": ("relay",),
 }
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_INSTANCE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# net.ipv4.ip_local_port_range begins behind it.
+_LARGEST_PORT = 32767
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 
 
@@ -81,6 +85,8 @@ class Site:
     accounts: str | None = field(default=None, repr=False)
     aliases: str = field(default="", repr=False)
     unresolved: tuple[Error, ...] = ()
+    ports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    instances: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
     def tier(self, name: str) -> list[Node]:
         return [node for node in self.nodes if name in node.tiers]
@@ -288,6 +294,38 @@ def _members(site: Site) -> Iterator[Error]:
         yield Error("valkey_primary", SITE, f"{site.valkey_primary!r} is no node of tier filter")
 
 
+def _numbers(port: Mapping[str, Any], *, moved: bool = False) -> set[int]:
+    """The ports of a service; with C(moved), those only that a further instance has to itself."""
+    health = port.get("health", {})
+    found = [port.get(name) for name in ("public", "peer", "daemon", "local")] + [health.get("port"), None if moved else health.get("sasl_port")]
+    return {int(number) for number in found if number}
+
+
+def _instances(site: Site) -> Iterator[Error]:
+    variable = "mailcluster_instances"
+    holders = {number: service for service, port in site.ports.items() for number in _numbers(port)}
+    for each in site.instances:
+        name = f"{each['name']} of tier {each['tier']}"
+        if not _INSTANCE.fullmatch(str(each["name"])):
+            yield Error(variable, SITE, f"{each['name']!r} is no name for an instance; lower-case words joined by '-', such as bulk")
+        if int(each["offset"]) < 1:
+            yield Error(variable, SITE, f"{name}: offset {each['offset']} leaves the ports of the tier where they are")
+            continue
+        services = instance_services(site.ports, each)
+        unknown = sorted((each.get("public") or {}).keys() - services.keys())
+        if unknown:
+            yield Error(variable, SITE, f"{name}: public names {', '.join(unknown)}; the services of the tier are {', '.join(services)}")
+        numbers = {number: service for service, port in services.items() for number in _numbers(port, moved=True)}
+        for number, service in sorted(numbers.items()):
+            if number in holders:
+                yield Error(variable, SITE, f"{name}: port {number} of {service} is that of {holders[number]} too")
+            elif number > _LARGEST_PORT:
+                yield Error(variable, SITE, f"{name}: port {number} of {service} is above {_LARGEST_PORT}, where the kernel finds ports for connections")
+        holders.update({number: f"{service}-{each['name']}" for number, service in numbers.items() if number not in holders})
+    for name in _repeated(f"{each['name']} of tier {each['tier']}" for each in site.instances):
+        yield Error(variable, SITE, f"{name} is listed twice")
+
+
 def _accounts(site: Site) -> Iterator[Error]:
     if site.accounts is None:
         return
@@ -306,7 +344,7 @@ def _accounts(site: Site) -> Iterator[Error]:
         yield Error("mailcluster_aliases", SITE, f"postmaster@{domain} {reason}")
 
 
-RULES: Sequence[Callable[[Site], Iterator[Error]]] = (_inventory, _domains, _trust, _regions, _vips, _nodes, _tiers, _members, _accounts)
+RULES: Sequence[Callable[[Site], Iterator[Error]]] = (_inventory, _domains, _trust, _regions, _vips, _nodes, _tiers, _members, _instances, _accounts)
 
 
 def site_errors(site: Site) -> list[Error]:
@@ -345,11 +383,7 @@ class Vocabulary:
         """Take the names by prefix, such as C({'mx': ['mx_main']})."""
         self.prefixes = tuple(f"{prefix}_" for prefix in names_of_prefix)
         self.names = frozenset(name for names in names_of_prefix.values() for name in names)
-        self._index = [
-            (name, len(name), _letters(name), f"{prefix}_")
-            for prefix, names in sorted(names_of_prefix.items())
-            for name in sorted(names)
-        ]
+        self._index = [(name, len(name), _letters(name), f"{prefix}_") for prefix, names in sorted(names_of_prefix.items()) for name in sorted(names)]
 
     def meant(self, name: str) -> str | None:
         """Return the known variable within two edits of an unknown name, the nearest first.

@@ -146,6 +146,55 @@ def door_address(address: str) -> str:
     return ".".join(["127", *address.split(".")[1:]])
 
 
+def instance_services(ports: Mapping[str, Mapping[str, Any]], instance: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the services of a further instance, by the name of the service of its tier.
+
+    Their ports are those of the tier moved by the instance's offset. Only those of its C(public) are open to clients.
+    What a health check asks of Dovecot stays where it is: a node has one.
+    """
+    offset, public = int(instance["offset"]), instance.get("public") or {}
+    moved: dict[str, dict[str, Any]] = {}
+    for service, port in ports.items():
+        if port["tier"] != instance["tier"]:
+            continue
+        own = {key: int(value) + offset if key in ("daemon", "peer", "local") else value for key, value in port.items() if key != "public"}
+        own["health"] = {**port["health"], "port": int(port["health"]["port"]) + offset}
+        moved[service] = {**own, **({"public": int(public[service])} if service in public else {})}
+    return moved
+
+
+def all_ports(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the port map with the services of further instances, called C(<service>-<name of the instance>)."""
+    return {
+        **{service: dict(port) for service, port in ports.items()},
+        **{f"{service}-{each['name']}": port for each in instances for service, port in instance_services(ports, each).items()},
+    }
+
+
+def tier_instances(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[Mapping[str, Any]], first: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the Postfix instances of each tier, the one named in C(first) before the further ones.
+
+    Each has its name, the port map as it sees it, and what only it has of parameters, services and tables.
+    """
+    empty: dict[str, Any] = {"main": {}, "host_main": {}, "services": [], "host_services": [], "tables": []}
+    return {
+        tier: [
+            {**empty, "name": name, "ports": ports},
+            *(
+                {
+                    **empty,
+                    **{key: each[key] for key in empty if each.get(key)},
+                    "name": f"{name}-{each['name']}",
+                    "ports": {**ports, **instance_services(ports, each)},
+                }
+                for each in instances
+                if each["tier"] == tier
+            ),
+        ]
+        for tier, name in first.items()
+    }
+
+
 def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> list[int]:
     """Every port of the map that no stranger may reach: all but the public ones."""
     own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local") if name in port]

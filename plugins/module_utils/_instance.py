@@ -50,6 +50,7 @@ def desired(parameters: Mapping[str, Any], paths: Paths) -> tuple[Generation | N
         main={**_identity(paths, parameters["main"]), **parameters["main"]},
         local=parameters["local"],
         services=master_cf.merge([master_cf.service(entry) for entry in parameters["services"]]),
+        local_services=master_cf.merge([master_cf.service(entry) for entry in parameters["local_services"]]),
         tables=[_policy_table(entry) for entry in parameters["tables"]],
     )
     return made, Wanted(made.name, made.files, tables, parameters["owner"], started)
@@ -324,9 +325,7 @@ def _write_generation(directory: Path, wanted: Generation, *, compile_tables: bo
             report.warnings += [line for line in said if line not in report.warnings]
 
 
-def apply(
-    paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, made: Generation | None, keep: int, probe: bool, report: Report
-) -> None:
+def apply(paths: Paths, before: Before, wanted: Wanted, steps: InstancePlan, *, made: Generation | None, keep: int, probe: bool, report: Report) -> None:
     """Carry out the plan. Killed anywhere, the next run finds what is left to do.
 
     What can fail for want of room or rights comes before the activation, and nothing that

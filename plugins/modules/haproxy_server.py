@@ -33,7 +33,7 @@ options:
     choices: [ready, drain, maint]
     required: true
   wait_for:
-    description: Backends whose sessions are waited for after a change, when O(state) is not V(ready).
+    description: Backends, or globs of their names, whose sessions are waited for after a change, when O(state) is not V(ready).
     type: list
     elements: str
     default: []
@@ -131,9 +131,7 @@ class Haproxy:
         return _state.parse_status(self.ask("show servers state"))
 
     def sessions(self, backends: Iterable[str]) -> int:
-        wanted = set(backends)
-        found = _state.parse_sessions(self.ask("show stat -1 4 -1"))
-        return sum(count for server, count in found.items() if server.backend in wanted)
+        return _state.sessions(self.ask("show stat -1 4 -1"), backends)
 
 
 def apply(haproxy: Haproxy, servers: list[_state.Server], state: str) -> None:

@@ -55,6 +55,9 @@ instances:
     name:
       description: Name of the instance.
       type: str
+    owner:
+      description: The role that made it.
+      type: str
     active:
       description: Name of the active generation, empty without one.
       type: str
@@ -74,7 +77,7 @@ instances:
       description: Digest, from the files, of what all nodes of the tier have on this release.
       type: str
     local:
-      description: Digest, from the files, of the parameters of this node.
+      description: Digest, from the files, of the parameters and services of this node.
       type: str
     loaded_shared:
       description: The shared digest of what C(master) has loaded, empty when that generation is gone.
@@ -86,7 +89,7 @@ instances:
       description: The shared parameters of C(main.cf).
       type: dict
     services:
-      description: The services of C(master.cf), each as one text.
+      description: The shared services of C(master.cf), each as one text.
       type: dict
     tables:
       description: The policy tables, each as one text.

@@ -82,6 +82,45 @@ options:
       args:
         description: Overrides as a dictionary of parameters, or arguments as a list of strings.
         type: raw
+  local_services:
+    description:
+      - Services of this node only, described as in O(services). They win over those of the same service and type and count in the digest of
+        O(local).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      service:
+        description: Name, port or address and port.
+        type: str
+        required: true
+      type:
+        description: Transport type.
+        type: str
+        choices: [inet, unix, unix-dgram, fifo, pass]
+        required: true
+      private:
+        description: Field C(private).
+        type: raw
+      unpriv:
+        description: Field C(unpriv).
+        type: raw
+      chroot:
+        description: Field C(chroot).
+        type: raw
+      wakeup:
+        description: Field C(wakeup).
+        type: raw
+      maxproc:
+        description: Field C(maxproc).
+        type: raw
+      command:
+        description: Program in C(daemon_directory).
+        type: str
+        required: true
+      args:
+        description: Overrides or arguments.
+        type: raw
   tables:
     description: Policy tables, which are part of the generation and live in C(/etc/<name>/). No place for secrets.
     type: list
@@ -190,7 +229,7 @@ shared:
   returned: when O(state) is not V(absent)
   type: str
 local:
-  description: Digest of the parameters of this node.
+  description: Digest of the parameters and services of this node.
   returned: when O(state) is not V(absent)
   type: str
 previous:
@@ -263,6 +302,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "main": {"type": "dict", "default": {}},
     "local": {"type": "dict", "default": {}},
     "services": {"type": "list", "elements": "dict", "default": [], "options": _SERVICE},
+    "local_services": {"type": "list", "elements": "dict", "default": [], "options": _SERVICE},
     "tables": {"type": "list", "elements": "dict", "default": [], "options": _TABLE},
     "data": {"type": "list", "elements": "dict", "default": [], "options": _DATA, "mutually_exclusive": [("content", "src")]},
     "generation": {"type": "str"},
@@ -310,9 +350,7 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
     }
 
 
-def _validate(
-    module: AnsibleModule, paths: Paths, made: Generation | None, wanted: Wanted, before: Before, steps: InstancePlan, report: Report
-) -> None:
+def _validate(module: AnsibleModule, paths: Paths, made: Generation | None, wanted: Wanted, before: Before, steps: InstancePlan, report: Report) -> None:
     if made is not None and steps.activate and module.params["validate"]:
         _instance.validate(paths, made, wanted.data, before=before, check_mode=module.check_mode, report=report)
 

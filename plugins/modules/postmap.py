@@ -95,7 +95,7 @@ options:
         type: list
         elements: str
       directories:
-        description: Data directory of the Postfix instance of the tiers V(mx) and V(submission).
+        description: Data directories of the Postfix instances of the tiers V(mx), V(relay) and V(submission), a list each.
         type: dict
         default: {}
   bundle:
@@ -142,8 +142,8 @@ EXAMPLES = r"""
       node: "{{ inventory_hostname }}"
       tiers: "{{ mailcluster_tiers }}"
       directories:
-        mx: /etc/mailcluster/postfix-mx/data
-        submission: /etc/mailcluster/postfix-submission/data
+        mx: [/etc/mailcluster/postfix-mx/data]
+        submission: [/etc/mailcluster/postfix-submission/data]
 """
 
 RETURN = r"""

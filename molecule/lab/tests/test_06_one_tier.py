@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from client import podman_exec
-from testing import STRANGER, Node, Site, ansible, codes, converse, letter, passwords, posting, the_site
+from testing import FRIEND, ROOT, STRANGER, Node, Site, ansible, codes, converse, letter, passwords, posting, received, the_site
 
 MX = the_site().tier("mx")
+RELAYS = the_site().tier("relay")
+BULK = "postfix-relay-bulk"
 
 
 @pytest.mark.parametrize(("first", "second"), list(pairwise(MX)), ids=str)
@@ -69,3 +71,37 @@ def test_verify_reports_a_hand_edit() -> None:
     finally:
         podman_exec(edited, "sed", "-i", "/^smtpd_timeout = 77s$/d", path)
     assert (code != 0, f"({edited}): edited by hand" in said) == (True, True), said
+
+
+def test_pool(site: Site) -> None:
+    """What a node gives to the door of the relay instance bulk leaves by that instance"""
+    post = letter(f"alice@{site.domain}", FRIEND)
+    assert codes(converse(MX[0].name, posting(post, "127.0.0.1", 14125)), ".") == [250]
+    texts = received([post.message_id])[post.message_id]["texts"]
+    assert [f"from bulk.{site.domain}" in text for text in texts] == [True]
+
+
+def test_service_of_a_node() -> None:
+    """A service that one node has in another form leaves the digest of its tier as it is"""
+    lines = [podman_exec(node.name, "/usr/sbin/postconf", "-c", "/etc/postfix-relay", "-M", "smtp/unix").split() for node in RELAYS]
+    digests = {podman_exec(node.name, "readlink", "/etc/postfix-relay").rpartition("/")[2].partition("-")[0] for node in RELAYS}
+    releases = {podman_exec(node.name, "cut", "-d.", "-f1", "/etc/debian_version").strip() for node in RELAYS}
+    assert ([line[6] for line in lines], len(digests)) == (["200", "-"], len(releases))
+
+
+def unclaimed() -> list[bool]:
+    """Whether each relay node runs the instance bulk."""
+    return [podman_exec(node.name, "sh", "-c", f"test -e /etc/{BULK} && echo yes || echo no").strip() == "yes" for node in RELAYS]
+
+
+def test_prune() -> None:
+    """An instance that the inventory names no more is reported by verify, and removed with mailcluster_prune"""
+    without = ("--limit", "relay", "-e", '{"mailcluster_instances": []}')
+    code, said = verify(*without)
+    assert (code != 0, f"{BULK} ({RELAYS[0].name}): no role claims the instance" in said) == (True, True), said
+    playbook = ("ansible-playbook", ROOT / "playbooks/tiers/prune.yml", "-i", the_site().inventory, *without, "-e", "mailcluster_prune=true")
+    kept = unclaimed()
+    pruned = ansible(*playbook)
+    assert (kept, pruned.returncode, unclaimed()) == ([True] * len(RELAYS), 0, [False] * len(RELAYS)), pruned.stdout + pruned.stderr
+    again = ansible("ansible-playbook", "mailcluster.postfix.relay", "-i", the_site().inventory)
+    assert (again.returncode, unclaimed()) == (0, [True] * len(RELAYS)), again.stdout + again.stderr

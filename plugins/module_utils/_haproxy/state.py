@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from io import StringIO
 
 VERSION = "1"
@@ -62,6 +63,12 @@ def parse_sessions(text: str) -> dict[Server, int]:
     """Read the current sessions of each server from the answer to C(show stat)."""
     rows = csv.DictReader(StringIO(text.strip().removeprefix("# ")))
     return {Server(row["pxname"], row["svname"]): int(row["scur"] or 0) for row in rows}
+
+
+def sessions(text: str, backends: Iterable[str]) -> int:
+    """Return how many sessions the backends have that a name or glob of C(backends) fits."""
+    wanted = list(backends)
+    return sum(count for server, count in parse_sessions(text).items() if any(fnmatchcase(server.backend, each) for each in wanted))
 
 
 def plan(status: Status, servers: Iterable[Server], state: str) -> list[Server]:

@@ -17,7 +17,8 @@ from .master_cf import Service
 
 HEADER = "# Written by mailcluster.postfix.postfix_instance; the next run undoes changes made here.\n"
 LOCAL = "# Parameters of this node only:\n"
-# A shared parameter that this node overrides stays in the text, so that its digest stays the tier's.
+LOCAL_SERVICES = "# Services of this node only:\n"
+# What the tier shares and this node overrides stays in the text, so that its digest stays the tier's.
 OVERRIDDEN = "#= "
 NAME = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}\Z")
 TABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
@@ -54,7 +55,7 @@ class Generation:
 
     @property
     def local(self) -> str:
-        """Digest of the declared parameters of the node."""
+        """Digest of the declared parameters and services of the node."""
         return digests(self.files)[1]
 
     @property
@@ -62,8 +63,19 @@ class Generation:
         return "-".join(digests(self.files))
 
 
-def build(*, main: Mapping[str, Any], local: Mapping[str, Any], services: Iterable[Service], tables: Iterable[Table] = ()) -> Generation:
-    """Render a configuration. ``local`` wins over ``main``; ``None`` in either leaves Postfix' default."""
+def build(
+    *,
+    main: Mapping[str, Any],
+    local: Mapping[str, Any],
+    services: Iterable[Service],
+    local_services: Iterable[Service] = (),
+    tables: Iterable[Table] = (),
+) -> Generation:
+    """Render a configuration.
+
+    ``local`` wins over ``main``; ``None`` in either leaves Postfix' default. An entry of ``local_services``
+    replaces the one of ``services`` of the same service and type.
+    """
     used = tuple(tables)
     names = [entry.name for entry in used]
     for name in names:
@@ -71,22 +83,49 @@ def build(*, main: Mapping[str, Any], local: Mapping[str, Any], services: Iterab
             raise ConfigError("the table occurs twice", file=name)
     overridden = [main_cf.render({name: value}) for name, value in sorted(main.items()) if name in local and value is not None]
     kept = [main_cf.render({name: value}) for name, value in sorted(main.items()) if name not in local and value is not None]
-    commented = "".join(OVERRIDDEN + line + "\n" for text in overridden for line in text.splitlines())
-    text = HEADER + "".join(kept) + commented + "\n" + LOCAL + main_cf.render(local)
+    text = HEADER + "".join(kept) + _covered("".join(overridden)) + "\n" + LOCAL + main_cf.render(local)
     return Generation(
-        files={main_cf.FILE: text, master_cf.FILE: HEADER + master_cf.render(services), **{entry.name: entry.text for entry in used}},
+        files={main_cf.FILE: text, master_cf.FILE: _master(services, local_services), **{entry.name: entry.text for entry in used}},
         tables=used,
     )
 
 
+def _master(services: Iterable[Service], local_services: Iterable[Service]) -> str:
+    own = list(local_services)
+    keys = {entry.key for entry in own}
+    shared = list(services)
+    # It refuses what occurs twice.
+    master_cf.render(shared)
+    lines = [_covered(master_cf.render([entry])) if entry.key in keys else master_cf.render([entry]) for entry in shared]
+    return "".join([HEADER, *lines, *(["\n", LOCAL_SERVICES, master_cf.render(own)] if own else [])])
+
+
+def _covered(text: str) -> str:
+    return "".join(OVERRIDDEN + line + "\n" for line in text.splitlines())
+
+
+def shared_files(files: Mapping[str, str]) -> dict[str, str]:
+    """Return the files without what belongs to this node, and with what it overrides."""
+    return {
+        name: re.sub(rf"^{re.escape(OVERRIDDEN)}", "", text.partition(marker)[0], flags=re.MULTILINE) if (marker := _LOCAL_PARTS.get(name)) else text
+        for name, text in files.items()
+    }
+
+
+_LOCAL_PARTS = {main_cf.FILE: LOCAL, master_cf.FILE: LOCAL_SERVICES}
+
+
 def digests(files: Mapping[str, str]) -> tuple[str, str]:
     """Compute the shared and the local digest from files, however they came to be."""
-    shared, _, local = files.get(main_cf.FILE, "").partition(LOCAL)
-    uncovered = sorted(
-        main_cf.render({entry.name: entry.value}) for entry in main_cf.parse(re.sub(rf"^{re.escape(OVERRIDDEN)}", "", shared, flags=re.MULTILINE))
-    )
-    rest = {name: text for name, text in files.items() if name != main_cf.FILE}
-    return _digest({**rest, main_cf.FILE: "".join(uncovered)}), _digest({main_cf.FILE: local})
+    shared = shared_files(files)
+    parameters = sorted(main_cf.render({entry.name: entry.value}) for entry in main_cf.parse(shared.get(main_cf.FILE, "")))
+    local = {name: files.get(name, "").partition(marker)[2] for name, marker in _LOCAL_PARTS.items()}
+    if not local[master_cf.FILE]:
+        # The blank line before the marker is nobody's.
+        del local[master_cf.FILE]
+    elif master_cf.FILE in shared:
+        shared[master_cf.FILE] = shared[master_cf.FILE].removesuffix("\n")
+    return _digest({**shared, main_cf.FILE: "".join(parameters)}), _digest(local)
 
 
 def _digest(files: Mapping[str, str]) -> str:

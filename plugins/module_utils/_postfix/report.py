@@ -5,23 +5,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from . import main_cf, master_cf
-from .generation import LOCAL, OVERRIDDEN, digests
+from .generation import digests, shared_files
 from .instance import Before
+
+# The roles that run instances of the cluster.
+PROFILES = ("mx", "relay", "submission")
 
 
 def describe(name: str, before: Before, generations: Sequence[str]) -> dict[str, Any]:
     """One instance as the module postfix_info returns it; both digests come from file content, never from a stored name."""
     shared, local = digests(before.files)
     loaded = digests(before.loaded_files) if before.loaded_files is not None else ("", "")
-    services = master_cf.parse(before.files.get(master_cf.FILE, ""))
+    tier = shared_files(before.files)
     return {
         "name": name,
+        # The profile's own name: a role is called by that or by its full one.
+        "owner": before.owner.rpartition(".")[2],
         "active": before.active,
         "loaded": before.loaded,
         "running": before.running,
@@ -31,16 +35,11 @@ def describe(name: str, before: Before, generations: Sequence[str]) -> dict[str,
         "local": local,
         "loaded_shared": loaded[0],
         "loaded_local": loaded[1],
-        "main": main_cf.parameters(_shared_text(before.files)),
-        "services": {entry.subject: master_cf.render([entry]).strip() for entry in services},
+        "main": main_cf.parameters(tier.get(main_cf.FILE, "")),
+        "services": {entry.subject: master_cf.render([entry]).strip() for entry in master_cf.parse(tier.get(master_cf.FILE, ""))},
         "tables": {file: text for file, text in sorted(before.files.items()) if file not in (main_cf.FILE, master_cf.FILE)},
         "generations": list(generations),
     }
-
-
-def _shared_text(files: Mapping[str, str]) -> str:
-    """The part of main.cf that the tier shares, with what this node overrides."""
-    return re.sub(rf"^{re.escape(OVERRIDDEN)}", "", files.get(main_cf.FILE, "").partition(LOCAL)[0], flags=re.MULTILINE)
 
 
 def compare(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -53,7 +52,7 @@ def compare(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequenc
         ((instance["name"], node["release"], host, instance) for host, node in nodes.items() for instance in node["instances"]),
         key=lambda row: row[:3],
     )
-    errors = _missing(nodes, wanted)
+    errors = [*_missing(nodes, wanted), *_unclaimed(nodes, wanted)]
     errors += [error for name, _release, host, instance in rows for error in _own_errors(f"{name} ({host})", instance)]
     differences: list[str] = []
     for name, of_name in groupby(rows, key=lambda row: row[0]):
@@ -69,6 +68,16 @@ def compare(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequenc
 def _missing(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]]) -> list[str]:
     found = {host: {instance["name"] for instance in node["instances"]} for host, node in nodes.items()}
     return [f"{name} ({host}): the node lacks the instance" for host, names in sorted(wanted.items()) for name in names if name not in found.get(host, {name})]
+
+
+def _unclaimed(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name what a profile made and claims no more; an instance of a site's own role is its own affair."""
+    return [
+        f"{instance['name']} ({host}): no role claims the instance any more; -e mailcluster_prune=true removes it"
+        for host, node in sorted(nodes.items())
+        for instance in node["instances"]
+        if host in wanted and instance["owner"] in PROFILES and instance["name"] not in wanted[host]
+    ]
 
 
 def _own_errors(subject: str, instance: Mapping[str, Any]) -> list[str]:

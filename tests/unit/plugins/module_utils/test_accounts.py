@@ -16,7 +16,7 @@ SITE = core.site(
     ports={"lmtp": {"local": 11024}, "imap": {"local": 11143}, "internal": {"local": 11027}},
 )
 ACCOUNTS = f"# staff\n\nbob@example.test:west1:{HASH}\nAlice@example.test:east1:{HASH}\n"
-DIRECTORIES = {"mx": "/mx", "relay": "/relay", "submission": "/submission"}
+DIRECTORIES = {"mx": ["/mx"], "relay": ["/relay"], "submission": ["/submission"]}
 
 
 def known(accounts: str = ACCOUNTS, aliases: str = "") -> core.Directory:
@@ -164,10 +164,7 @@ def test_a_quote_in_an_address_is_written_as_dovecot_looks_it_up() -> None:
 
 def test_the_users_of_a_node_do_not_depend_on_the_tier_that_publishes_them() -> None:
     both = ["submission", "mailbox"]
-    assert (
-        published(known(), tiers=both, publish=["submission"])[core.DOVECOT_USERS]
-        == published(known(), tiers=both, publish=["mailbox"])[core.DOVECOT_USERS]
-    )
+    assert published(known(), tiers=both, publish=["submission"])[core.DOVECOT_USERS] == published(known(), tiers=both, publish=["mailbox"])[core.DOVECOT_USERS]
 
 
 def test_hashes_are_secret_and_readable_by_dovecot_only() -> None:
@@ -195,3 +192,10 @@ def test_a_hundred_thousand_accounts_take_seconds_not_minutes() -> None:
     start = time.process_time()
     published(known(text), tiers=["mx", "submission", "mailbox"])
     assert time.process_time() - start < 5
+
+
+def test_every_instance_of_a_tier_gets_its_tables() -> None:
+    found = published(known(), tiers=["relay"], directories={"relay": ["/one", "/two"]})
+    assert [(path, table.content) for path, table in found.items()] == [
+        (f"/{name}/domain_transport", found["/one/domain_transport"].content) for name in ("one", "two")
+    ]

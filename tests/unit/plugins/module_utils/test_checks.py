@@ -47,8 +47,40 @@ def with_east(**changes: Any) -> dict[str, Any]:
     return {"regions": (replace(EAST, **changes), WEST)}
 
 
+RELAY = {"tier": "relay", "daemon": 10125, "local": 11125, "peer": 12125, "health": {"port": 10325}}
+
+
+def with_instances(*instances: dict[str, Any]) -> dict[str, Any]:
+    defaults = {"name": "bulk", "tier": "relay", "offset": 3000}
+    return {"ports": {"relay": RELAY}, "instances": tuple({**defaults, **each} for each in instances)}
+
+
 def test_a_good_site_has_no_errors() -> None:
     assert site_errors(SITE) == []
+
+
+def test_a_site_with_two_pools_has_no_errors() -> None:
+    assert site_errors(replace(SITE, **with_instances({}, {"name": "slow", "offset": 6000}))) == []
+
+
+@pytest.mark.parametrize(
+    ("instances", "reason"),
+    [
+        pytest.param([{"name": "Bulk_1"}], "'Bulk_1' is no name for an instance; lower-case words joined by '-', such as bulk", id="name"),
+        pytest.param([{"offset": 0}], "bulk of tier relay: offset 0 leaves the ports of the tier where they are", id="no offset"),
+        pytest.param([{"offset": 1000}], "bulk of tier relay: port 11125 of relay is that of relay too", id="a port of the tier"),
+        pytest.param([{}, {"name": "slow"}], "slow of tier relay: port 13125 of relay is that of relay-bulk too", id="a port of another"),
+        pytest.param(
+            [{"offset": 22000}],
+            "bulk of tier relay: port 34125 of relay is above 32767, where the kernel finds ports for connections",
+            id="a port of connections",
+        ),
+        pytest.param([{}, {"offset": 6000}], "bulk of tier relay is listed twice", id="twice"),
+        pytest.param([{"public": {"smtp": 2525}}], "bulk of tier relay: public names smtp; the services of the tier are relay", id="public"),
+    ],
+)
+def test_an_instance_that_cannot_run_is_refused(instances: list[dict[str, Any]], reason: str) -> None:
+    assert f"mailcluster_instances (site): {reason}" in [str(error) for error in site_errors(replace(SITE, **with_instances(*instances)))]
 
 
 @pytest.mark.parametrize(
@@ -56,18 +88,14 @@ def test_a_good_site_has_no_errors() -> None:
     [
         pytest.param({"domain": "example"}, "mailcluster_domain (site): 'example' is no domain name", id="domain"),
         pytest.param({"domains": ("a_b.org",)}, "mailcluster_domains (site): 'a_b.org' is no domain name", id="domain of a list"),
-        pytest.param(
-            {"domains": ("example.org", "Example.ORG")}, "mailcluster_domains (site): example.org is listed twice", id="domain listed twice"
-        ),
+        pytest.param({"domains": ("example.org", "Example.ORG")}, "mailcluster_domains (site): example.org is listed twice", id="domain listed twice"),
         pytest.param(
             with_east(vips=("10.3.0.10",)),
             "mailcluster_regions (east): VIP 10.3.0.10 is outside the region's networks 10.1.0.0/24, fd01::/64",
             id="VIP outside its region",
         ),
         pytest.param(with_east(vips=("10.1.0.256",)), "mailcluster_regions (east): VIP '10.1.0.256' is no address", id="VIP no address"),
-        pytest.param(
-            with_east(vips=("10.1.0.21",)), "mailcluster_regions (east): VIP 10.1.0.21 is the address of node e-all", id="VIP of a node"
-        ),
+        pytest.param(with_east(vips=("10.1.0.21",)), "mailcluster_regions (east): VIP 10.1.0.21 is the address of node e-all", id="VIP of a node"),
         pytest.param(
             with_east(vips=("10.1.0.10", "10.1.0.9")),
             "mailcluster_regions (east): two VIPs of IPv4; a region has one of each family",
@@ -86,12 +114,8 @@ def test_a_good_site_has_no_errors() -> None:
             "mailcluster_regions (north): the inventory has no group of this name with a node in it",
             id="region without nodes",
         ),
-        pytest.param(
-            {"regions": (EAST, WEST, EAST)}, "mailcluster_regions (east): the region is listed twice", id="region listed twice"
-        ),
-        pytest.param(
-            with_node("w-edge", tiers=("relay",)), "mailcluster_regions (west): a region with VIPs needs a node in tier edge", id="VIP, no edge"
-        ),
+        pytest.param({"regions": (EAST, WEST, EAST)}, "mailcluster_regions (east): the region is listed twice", id="region listed twice"),
+        pytest.param(with_node("w-edge", tiers=("relay",)), "mailcluster_regions (west): a region with VIPs needs a node in tier edge", id="VIP, no edge"),
         pytest.param(
             with_east(networks=("10.1.0.1/24", "fd01::/64")),
             "mailcluster_regions (east): '10.1.0.1/24' is no network address in CIDR notation",
@@ -319,6 +343,4 @@ def test_strict_refuses_unknown_names_with_the_prefix_of_a_role() -> None:
 
 
 def test_a_misspelt_name_says_what_was_meant() -> None:
-    assert [str(error) for error in VOCABULARY.errors("mx1", ["mx_mian"])] == [
-        "mx_mian (mx1): is no variable of the collection; did you mean mx_main?"
-    ]
+    assert [str(error) for error in VOCABULARY.errors("mx1", ["mx_mian"])] == ["mx_mian (mx1): is no variable of the collection; did you mean mx_main?"]

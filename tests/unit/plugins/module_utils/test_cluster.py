@@ -124,3 +124,40 @@ def test_every_port_but_the_public_ones_is_an_inner_one() -> None:
 
 def test_inner_ports_are_listed_once() -> None:
     assert _cluster.inner_ports({"a": {"peer": 2, "daemon": 1, "health": {"type": "tcp", "port": 1}}, "b": {"local": 2}}, 3) == [1, 2, 3]
+
+
+BULK = {"name": "bulk", "tier": "relay", "offset": 3000, "main": {"biff": True}}
+
+
+def test_a_further_instance_has_the_ports_of_its_tier_moved() -> None:
+    port = _cluster.all_ports(cases.PORTS, [BULK])["relay-bulk"]
+    own = cases.PORTS["relay"]
+    assert {key: port[key] - own[key] for key in ("daemon", "peer", "local")} == {"daemon": 3000, "peer": 3000, "local": 3000}
+    assert port["health"]["port"] == own["health"]["port"] + 3000
+
+
+def test_a_further_instance_asks_the_dovecot_of_its_node() -> None:
+    port = _cluster.all_ports(cases.PORTS, [{**BULK, "tier": "submission"}])["submission-bulk"]
+    assert port["health"]["sasl_port"] == cases.PORTS["submission"]["health"]["sasl_port"]
+
+
+@pytest.mark.parametrize(("public", "ports"), [({}, {}), ({"submission": 2587}, {"submission-bulk": 2587})])
+def test_only_what_was_asked_for_of_a_further_instance_is_public(public: dict[str, int], ports: dict[str, int]) -> None:
+    further = _cluster.all_ports(cases.PORTS, [{**BULK, "tier": "submission", "public": public}])
+    assert {service: port["public"] for service, port in further.items() if service not in cases.PORTS and "public" in port} == ports
+
+
+def test_every_caller_of_a_tier_has_a_door_to_its_further_instance() -> None:
+    ports = _cluster.all_ports(cases.PORTS, [BULK])
+    opened = {node: [door.name for door in _cluster.doors(ports, cases.MEMBERS, node, cases.REGIONS)] for node in ("east-mx1", "east-relay1")}
+    assert ("relay-bulk-out" in opened["east-mx1"], "relay-bulk-in" in opened["east-relay1"], "relay-bulk-in" in opened["east-mx1"]) == (True, True, False)
+
+
+def test_a_tier_runs_its_own_instance_before_the_further_ones() -> None:
+    found = _cluster.tier_instances(cases.PORTS, [BULK], {"mx": "postfix-mx", "relay": "postfix-out"})
+    assert {tier: [each["name"] for each in instances] for tier, instances in found.items()} == {
+        "mx": ["postfix-mx"],
+        "relay": ["postfix-out", "postfix-out-bulk"],
+    }
+    assert [each["main"] for each in found["relay"]] == [{}, {"biff": True}]
+    assert [each["ports"]["relay"]["daemon"] for each in found["relay"]] == [cases.PORTS["relay"]["daemon"], cases.PORTS["relay"]["daemon"] + 3000]

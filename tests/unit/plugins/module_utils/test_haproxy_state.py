@@ -77,3 +77,8 @@ def test_a_name_that_could_be_a_command_is_refused(text: str) -> None:
 
 def test_a_command_sets_one_server() -> None:
     assert state.commands([Server("serving", "mx")], "maint") == ["set server serving/mx state maint"]
+
+
+@pytest.mark.parametrize(("backends", "count"), [(["mx-in"], 3), (["mx*-in"], 3), (["*-in"], 3), (["relay-in"], 0), (["mx"], 0), ([], 0)])
+def test_sessions_are_those_of_the_backends_that_were_named(backends: list[str], count: int) -> None:
+    assert state.sessions(STATISTICS, backends) == count

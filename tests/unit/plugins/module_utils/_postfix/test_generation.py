@@ -56,6 +56,34 @@ def test_a_node_that_overrides_a_shared_parameter_keeps_the_shared_digest() -> N
     assert main_cf.parameters(own.files["main.cf"])["smtpd_recipient_restrictions"] == "reject"
 
 
+@pytest.mark.parametrize(
+    "own", ["10025 inet n - n - 7 smtpd -o biff=no\n", "10030 inet n - n - - smtpd\n"], ids=["in place of one of the tier", "beside those of the tier"]
+)
+def test_a_service_of_the_node_changes_only_the_local_digest(own: str) -> None:
+    made = built(local_services=master_cf.parse(own))
+    assert (made.shared, made.local == built().local) == (built().shared, False)
+
+
+def test_a_service_of_the_node_takes_the_place_of_the_one_of_the_tier() -> None:
+    shared = master_cf.parse("10025 inet n - n - - smtpd -o biff=no -o mynetworks=\n10026 inet n - n - - smtpd\n")
+    made = built(services=shared, local_services=master_cf.parse("10025 inet n - n - 7 smtpd\n"))
+    runs = master_cf.parse(made.files["master.cf"])
+    assert sorted((entry.service, entry.maxproc, entry.options) for entry in runs) == [("10025", "7", ()), ("10026", "-", ())]
+    assert [entry.maxproc for entry in master_cf.parse(generation.shared_files(made.files)["master.cf"])] == ["-", "-"]
+
+
+def test_an_edit_by_hand_of_an_overridden_service_changes_the_shared_digest() -> None:
+    made = built(local_services=master_cf.parse("10025 inet n - n - 7 smtpd\n"))
+    files = {**made.files, "master.cf": made.files["master.cf"].replace("#= 10025", "#= 10029")}
+    assert (generation.digests(files)[0] != made.shared, generation.digests(files)[1]) == (True, made.local)
+
+
+@pytest.mark.parametrize("where", ["services", "local_services"])
+def test_a_service_that_occurs_twice_is_refused(where: str) -> None:
+    with pytest.raises(ConfigError, match="occurs twice"):
+        built(**{where: SMTPD * 2})
+
+
 def test_an_edit_by_hand_changes_the_digest_of_the_files() -> None:
     files = dict(built().files)
     files["main.cf"] = files["main.cf"].replace("relayhost = a", "relayhost = b")

@@ -47,6 +47,21 @@ def test_shared_parameters_have_what_a_node_overrides_but_not_its_own() -> None:
     assert told["main"] == {"a": "1", "b": "2"}
 
 
+@pytest.mark.parametrize(
+    ("owner", "names", "errors"),
+    [
+        pytest.param("mailcluster.postfix.mx", ["postfix-relay"], 1, id="a profile's"),
+        pytest.param("mx", [], 1, id="a profile's by its short name"),
+        pytest.param("mx", ["postfix-mx"], 0, id="claimed"),
+        pytest.param("shop", [], 0, id="of a role of the site"),
+        pytest.param("", [], 0, id="of nobody"),
+    ],
+)
+def test_an_instance_that_its_profile_claims_no_more_is_reported(owner: str, names: list[str], errors: int) -> None:
+    found = report.compare({"mx1": node(state(PLAIN, owner=owner))}, {"mx1": names})["errors"]
+    assert len([error for error in found if error.startswith("postfix-mx (mx1): no role claims the instance")]) == errors
+
+
 def test_equal_nodes_with_their_own_names_are_one_tier() -> None:
     nodes = {"mx1": node(state(PLAIN)), "mx2": node(state(made(local={"myhostname": "mx2.test"})))}
     assert report.compare(nodes, {}) == {"errors": [], "differences": []}
@@ -74,9 +89,7 @@ def test_stopped_instance_is_no_error() -> None:
 def test_drift_names_instance_release_digests_and_nodes() -> None:
     other = made(main={"mynetworks": "10.0.0.0/8"})
     nodes = {"mx1": node(state(PLAIN)), "mx2": node(state(other)), "mx3": node(state(PLAIN))}
-    assert report.compare(nodes, {})["errors"] == [
-        f"postfix-mx on Debian 13: the shared digest differs: {PLAIN.shared} on mx1, mx3; {other.shared} on mx2"
-    ]
+    assert report.compare(nodes, {})["errors"] == [f"postfix-mx on Debian 13: the shared digest differs: {PLAIN.shared} on mx1, mx3; {other.shared} on mx2"]
 
 
 def test_releases_may_differ_and_it_is_shown() -> None:
