@@ -174,19 +174,22 @@ def all_ports(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[Mappin
 def tier_instances(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[Mapping[str, Any]], first: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
     """Return the Postfix instances of each tier, the one named in C(first) before the further ones.
 
-    Each has its name, the port map as it sees it, and what only it has of parameters, services and tables.
+    Each has its name, the directory of its data tables, the port map as it sees it, and what only it has of parameters, services and tables.
     """
     empty: dict[str, Any] = {"main": {}, "host_main": {}, "services": [], "host_services": [], "tables": []}
+
+    def described(name: str, own_ports: Mapping[str, Any], **own: Any) -> dict[str, Any]:
+        return {**empty, **own, "name": name, "data": f"/etc/mailcluster/{name}/data", "ports": own_ports}
+
     return {
         tier: [
-            {**empty, "name": name, "ports": ports},
+            described(name, ports),
             *(
-                {
-                    **empty,
+                described(
+                    f"{name}-{each['name']}",
+                    {**ports, **instance_services(ports, each)},
                     **{key: each[key] for key in empty if each.get(key)},
-                    "name": f"{name}-{each['name']}",
-                    "ports": {**ports, **instance_services(ports, each)},
-                }
+                )
                 for each in instances
                 if each["tier"] == tier
             ),
