@@ -85,8 +85,7 @@ def test_service_of_a_node() -> None:
     """A service that one node has in another form leaves the digest of its tier as it is"""
     lines = [podman_exec(node.name, "/usr/sbin/postconf", "-c", "/etc/postfix-relay", "-M", "smtp/unix").split() for node in RELAYS]
     digests = {podman_exec(node.name, "readlink", "/etc/postfix-relay").rpartition("/")[2].partition("-")[0] for node in RELAYS}
-    releases = {podman_exec(node.name, "cut", "-d.", "-f1", "/etc/debian_version").strip() for node in RELAYS}
-    assert ([line[6] for line in lines], len(digests)) == (["200", "-"], len(releases))
+    assert ([line[6] for line in lines], len(digests)) == (["200", "-"], 1)
 
 
 def unclaimed() -> list[bool]:
