@@ -25,6 +25,7 @@ def site_errors(
     valkey_primary: str = "",
     ports: Mapping[str, Mapping[str, Any]] | None = None,
     instances: Sequence[Mapping[str, Any]] = (),
+    health_port: int = 0,
 ) -> list[str]:
     """Return C(variable (host): reason) for everything that is wrong with the site."""
     try:
@@ -53,6 +54,7 @@ def site_errors(
         unresolved=unresolved,
         ports=ports or {},
         instances=tuple(instances),
+        health_port=int(health_port),
     )
     return [str(error) for error in _checks.site_errors(site)]
 

@@ -69,6 +69,7 @@ class Node:
     regions: tuple[str, ...]
     addresses: tuple[str, ...]
     direct: bool = False
+    instances: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Site:
     unresolved: tuple[Error, ...] = ()
     ports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     instances: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    health_port: int = 0
 
     def tier(self, name: str) -> list[Node]:
         return [node for node in self.nodes if name in node.tiers]
@@ -129,7 +131,7 @@ def nodes(
     errors: list[Error] = []
     for name in sorted(set().union(*tiers.values(), *homes.values())):
         values: dict[str, object] = {}
-        for variable in ("mailcluster_addresses", "mx_direct"):
+        for variable in ("mailcluster_addresses", "mx_direct", "mailcluster_instances"):
             try:
                 values[variable] = hostvars[name].get(variable)
             except Exception as error:
@@ -145,9 +147,16 @@ def nodes(
                 regions=tuple(region for region, members in homes.items() if name in members),
                 addresses=tuple(str(address) for address in addresses),
                 direct=values.get("mx_direct") is True,
+                instances=_entries(values.get("mailcluster_instances")),
             )
         )
     return tuple(found), tuple(errors)
+
+
+def _entries(value: object) -> tuple[Mapping[str, Any], ...]:
+    """The dictionaries of a list; what else it holds is for its specification to refuse."""
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    return tuple(entry for entry in listed if isinstance(entry, Mapping))
 
 
 def _domains(site: Site) -> Iterator[Error]:
@@ -303,27 +312,48 @@ def _numbers(port: Mapping[str, Any], *, moved: bool = False) -> set[int]:
 
 def _instances(site: Site) -> Iterator[Error]:
     variable = "mailcluster_instances"
-    holders = {number: service for service, port in site.ports.items() for number in _numbers(port)}
+    for node in site.nodes:
+        if node.instances != site.instances:
+            yield Error(variable, node.name, "is not what it is on other hosts; a fact of the site belongs in group_vars/all")
+    holders = {number: service for service, port in site.ports.items() for number in _numbers(port)} | {site.health_port: "mailcluster_health_port"}
     for each in site.instances:
-        name = f"{each['name']} of tier {each['tier']}"
-        if not _INSTANCE.fullmatch(str(each["name"])):
-            yield Error(variable, SITE, f"{each['name']!r} is no name for an instance; lower-case words joined by '-', such as bulk")
-        if int(each["offset"]) < 1:
-            yield Error(variable, SITE, f"{name}: offset {each['offset']} leaves the ports of the tier where they are")
+        reasons = list(_form(each, site.ports))
+        yield from (Error(variable, SITE, reason) for reason in reasons)
+        if reasons:
             continue
-        services = instance_services(site.ports, each)
-        unknown = sorted((each.get("public") or {}).keys() - services.keys())
-        if unknown:
-            yield Error(variable, SITE, f"{name}: public names {', '.join(unknown)}; the services of the tier are {', '.join(services)}")
+        name, services = f"{each['name']} of tier {each['tier']}", instance_services(site.ports, each)
         numbers = {number: service for service, port in services.items() for number in _numbers(port, moved=True)}
         for number, service in sorted(numbers.items()):
             if number in holders:
                 yield Error(variable, SITE, f"{name}: port {number} of {service} is that of {holders[number]} too")
             elif number > _LARGEST_PORT:
                 yield Error(variable, SITE, f"{name}: port {number} of {service} is above {_LARGEST_PORT}, where the kernel finds ports for connections")
-        holders.update({number: f"{service}-{each['name']}" for number, service in numbers.items() if number not in holders})
-    for name in _repeated(f"{each['name']} of tier {each['tier']}" for each in site.instances):
+        holders = {number: f"{service}-{each['name']}" for number, service in numbers.items()} | holders
+    for name in _repeated(f"{each.get('name')} of tier {each.get('tier')}" for each in site.instances):
         yield Error(variable, SITE, f"{name} is listed twice")
+
+
+def _form(each: Mapping[str, Any], ports: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Say what an entry of C(mailcluster_instances) lacks to be one."""
+    missing = [key for key in ("name", "tier", "offset") if key not in each]
+    if missing:
+        yield f"an entry lacks {', '.join(missing)}"
+        return
+    name = f"{each['name']} of tier {each['tier']}"
+    services = [service for service, port in ports.items() if port["tier"] == each["tier"]]
+    # A proxy of HAProxy is <service>, <service>-in or <service>-out, as it is a service of an instance.
+    if not _INSTANCE.fullmatch(str(each["name"])) or each["name"] in ("in", "out"):
+        yield f"{each['name']!r} is no name for an instance; lower-case words joined by '-', such as bulk, but not in or out"
+    yield from (f"{name}: mailcluster_ports has {service}-{each['name']} already" for service in services if f"{service}-{each['name']}" in ports)
+    if not isinstance(each["offset"], int) or each["offset"] < 1:
+        yield f"{name}: offset {each['offset']!r} does not move the ports of the tier, it must be a number above 0"
+    public = each.get("public") or {}
+    for service, number in public.items() if isinstance(public, Mapping) else [("public", public)]:
+        if not ports.get(service, {}).get("public") or service not in services:
+            offered = [service for service in services if ports[service].get("public")]
+            yield f"{name}: public names {service}; the tier's services for clients are {', '.join(offered) or 'none'}"
+        elif not isinstance(number, int) or not 0 < number <= _LARGEST_PORT:
+            yield f"{name}: public port {number!r} of {service} is no number from 1 to {_LARGEST_PORT}"
 
 
 def _accounts(site: Site) -> Iterator[Error]:

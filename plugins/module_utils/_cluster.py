@@ -176,17 +176,20 @@ def tier_instances(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[M
 
     Each has its name, the directory of its data tables, the port map as it sees it, and what only it has of parameters, services and tables.
     """
-    empty: dict[str, Any] = {"main": {}, "host_main": {}, "services": [], "host_services": [], "tables": []}
+    empty: dict[str, Any] = {"main": {}, "services": [], "tables": []}
 
-    def described(name: str, own_ports: Mapping[str, Any], **own: Any) -> dict[str, Any]:
-        return {**empty, **own, "name": name, "data": f"/etc/mailcluster/{name}/data", "ports": own_ports}
+    def described(name: str, suffix: str, own_ports: Mapping[str, Any], **own: Any) -> dict[str, Any]:
+        # Listeners of the tier's variables are on ports of its first instance.
+        without = "inet" if suffix else ""
+        return {**empty, **own, "name": name, "suffix": suffix, "data": f"/etc/mailcluster/{name}/data", "ports": own_ports, "without": without}
 
     return {
         tier: [
-            described(name, ports),
+            described(name, "", ports),
             *(
                 described(
                     f"{name}-{each['name']}",
+                    each["name"],
                     {**ports, **instance_services(ports, each)},
                     **{key: each[key] for key in empty if each.get(key)},
                 )

@@ -78,7 +78,8 @@ def test_pool(site: Site) -> None:
     post = letter(f"alice@{site.domain}", FRIEND)
     assert codes(converse(MX[0].name, posting(post, "127.0.0.1", 14125)), ".") == [250]
     texts = received([post.message_id])[post.message_id]["texts"]
-    assert [f"from bulk.{site.domain}" in text for text in texts] == [True]
+    # The own region's relay, with what only that node has.
+    assert [f"from bulk.east.{site.domain}" in text for text in texts] == [True]
 
 
 def test_service_of_a_node() -> None:
@@ -99,8 +100,19 @@ def test_prune() -> None:
     code, said = verify(*without)
     assert (code != 0, f"{BULK} ({RELAYS[0].name}): no role claims the instance" in said) == (True, True), said
     playbook = ("ansible-playbook", ROOT / "playbooks/tiers/prune.yml", "-i", the_site().inventory, *without, "-e", "mailcluster_prune=true")
+    podman_exec(RELAYS[0].name, "/usr/sbin/sendmail", "-C", f"/etc/{BULK}", "nobody@no-such-host.test", data="Subject: It waits\n\nx\n")
+    refused = ansible(*playbook)
+    assert (refused.returncode != 0, f"the queue /var/spool/{BULK} holds 1 message" in refused.stdout) == (True, True), refused.stdout
+    podman_exec(RELAYS[0].name, "/usr/sbin/postsuper", "-c", f"/etc/{BULK}", "-d", "ALL")
     kept = unclaimed()
     pruned = ansible(*playbook)
     assert (kept, pruned.returncode, unclaimed()) == ([True] * len(RELAYS), 0, [False] * len(RELAYS)), pruned.stdout + pruned.stderr
     again = ansible("ansible-playbook", "mailcluster.postfix.relay", "-i", the_site().inventory)
     assert (again.returncode, unclaimed()) == (0, [True] * len(RELAYS)), again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("node", [the_site().tier(tier)[0] for tier in ("edge", "mx", "submission", "filter", "mailbox")], ids=str)
+def test_packages(node: Node) -> None:
+    """Unattended upgrades leave postfix, haproxy and unbound alone on {node}"""
+    told = podman_exec(node.name, "apt-config", "dump", "--format", "%v%n", "Unattended-Upgrade::Package-Blacklist").split()
+    assert {"postfix$", "haproxy$", "unbound$"} <= set(told)

@@ -14,7 +14,7 @@ from .generation import digests, shared_files
 from .instance import Before
 
 # The roles that run instances of the cluster.
-PROFILES = ("mx", "relay", "submission")
+PROFILES = ("mailcluster.postfix.mx", "mailcluster.postfix.relay", "mailcluster.postfix.submission")
 
 
 def describe(name: str, before: Before, generations: Sequence[str]) -> dict[str, Any]:
@@ -24,8 +24,7 @@ def describe(name: str, before: Before, generations: Sequence[str]) -> dict[str,
     tier = shared_files(before.files)
     return {
         "name": name,
-        # The profile's own name: a role is called by that or by its full one.
-        "owner": before.owner.rpartition(".")[2],
+        "owner": before.owner,
         "active": before.active,
         "loaded": before.loaded,
         "running": before.running,

@@ -47,12 +47,16 @@ def with_east(**changes: Any) -> dict[str, Any]:
     return {"regions": (replace(EAST, **changes), WEST)}
 
 
-RELAY = {"tier": "relay", "daemon": 10125, "local": 11125, "peer": 12125, "health": {"port": 10325}}
+PORTS = {
+    "relay": {"tier": "relay", "daemon": 10125, "local": 11125, "peer": 12125, "health": {"port": 10325}},
+    "submission": {"tier": "submission", "public": 587, "daemon": 10587, "peer": 12587, "health": {"port": 10265, "sasl_port": 10266}},
+}
 
 
 def with_instances(*instances: dict[str, Any]) -> dict[str, Any]:
     defaults = {"name": "bulk", "tier": "relay", "offset": 3000}
-    return {"ports": {"relay": RELAY}, "instances": tuple({**defaults, **each} for each in instances)}
+    entries = tuple({**defaults, **each} for each in instances)
+    return {"ports": PORTS, "health_port": 12026, "instances": entries, "nodes": tuple(replace(node, instances=entries) for node in NODES)}
 
 
 def test_a_good_site_has_no_errors() -> None:
@@ -66,9 +70,12 @@ def test_a_site_with_two_pools_has_no_errors() -> None:
 @pytest.mark.parametrize(
     ("instances", "reason"),
     [
-        pytest.param([{"name": "Bulk_1"}], "'Bulk_1' is no name for an instance; lower-case words joined by '-', such as bulk", id="name"),
-        pytest.param([{"offset": 0}], "bulk of tier relay: offset 0 leaves the ports of the tier where they are", id="no offset"),
+        pytest.param([{"name": "Bulk_1"}], "'Bulk_1' is no name for an instance; lower-case words joined by '-', such as bulk, but not in or out", id="name"),
+        pytest.param([{"name": "in"}], "'in' is no name for an instance; lower-case words joined by '-', such as bulk, but not in or out", id="a proxy"),
+        pytest.param([{"offset": 0}], "bulk of tier relay: offset 0 does not move the ports of the tier, it must be a number above 0", id="no offset"),
+        pytest.param([{"offset": "x"}], "bulk of tier relay: offset 'x' does not move the ports of the tier, it must be a number above 0", id="a word"),
         pytest.param([{"offset": 1000}], "bulk of tier relay: port 11125 of relay is that of relay too", id="a port of the tier"),
+        pytest.param([{"offset": 1901}], "bulk of tier relay: port 12026 of relay is that of mailcluster_health_port too", id="the health port"),
         pytest.param([{}, {"name": "slow"}], "slow of tier relay: port 13125 of relay is that of relay-bulk too", id="a port of another"),
         pytest.param(
             [{"offset": 22000}],
@@ -76,7 +83,16 @@ def test_a_site_with_two_pools_has_no_errors() -> None:
             id="a port of connections",
         ),
         pytest.param([{}, {"offset": 6000}], "bulk of tier relay is listed twice", id="twice"),
-        pytest.param([{"public": {"smtp": 2525}}], "bulk of tier relay: public names smtp; the services of the tier are relay", id="public"),
+        pytest.param([{"public": {"smtp": 2525}}], "bulk of tier relay: public names smtp; the tier's services for clients are none", id="public of nothing"),
+        pytest.param([{"public": {"relay": 2525}}], "bulk of tier relay: public names relay; the tier's services for clients are none", id="not for clients"),
+        pytest.param(
+            [{"tier": "submission", "public": {"submission": "smtps"}}],
+            "bulk of tier submission: public port 'smtps' of submission is no number from 1 to 32767",
+            id="public port",
+        ),
+        pytest.param(
+            [{"tier": "submission", "public": {"submission": 587}}], "bulk of tier submission: port 587 of submission is that of submission too", id="taken"
+        ),
     ],
 )
 def test_an_instance_that_cannot_run_is_refused(instances: list[dict[str, Any]], reason: str) -> None:
@@ -344,3 +360,19 @@ def test_strict_refuses_unknown_names_with_the_prefix_of_a_role() -> None:
 
 def test_a_misspelt_name_says_what_was_meant() -> None:
     assert [str(error) for error in VOCABULARY.errors("mx1", ["mx_mian"])] == ["mx_mian (mx1): is no variable of the collection; did you mean mx_main?"]
+
+
+def test_an_instance_that_only_some_hosts_know_is_refused() -> None:
+    site = replace(SITE, **with_instances({}))
+    node = replace(site.nodes[0], instances=())
+    errors = [str(error) for error in site_errors(replace(site, nodes=(node, *site.nodes[1:])))]
+    assert errors == [f"mailcluster_instances ({node.name}): is not what it is on other hosts; a fact of the site belongs in group_vars/all"]
+
+
+def test_an_entry_that_is_no_instance_is_refused() -> None:
+    site = replace(SITE, **with_instances({}))
+    entries: tuple[dict[str, Any], ...] = ({"name": "bulk"},)
+    nodes_ = tuple(replace(node, instances=entries) for node in NODES)
+    assert [str(error) for error in site_errors(replace(site, instances=entries, nodes=nodes_))] == [
+        "mailcluster_instances (site): an entry lacks tier, offset"
+    ]

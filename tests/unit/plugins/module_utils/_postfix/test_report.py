@@ -51,9 +51,9 @@ def test_shared_parameters_have_what_a_node_overrides_but_not_its_own() -> None:
     ("owner", "names", "errors"),
     [
         pytest.param("mailcluster.postfix.mx", ["postfix-relay"], 1, id="a profile's"),
-        pytest.param("mx", [], 1, id="a profile's by its short name"),
-        pytest.param("mx", ["postfix-mx"], 0, id="claimed"),
-        pytest.param("shop", [], 0, id="of a role of the site"),
+        pytest.param("mailcluster.postfix.mx", ["postfix-mx"], 0, id="claimed"),
+        pytest.param("acme.mail.mx", [], 0, id="of a role of the site"),
+        pytest.param("mx", [], 0, id="of a role of the site beside the playbook"),
         pytest.param("", [], 0, id="of nobody"),
     ],
 )
