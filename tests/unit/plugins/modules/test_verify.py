@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.mailcluster.postfix.plugins.filter.verify import FilterModule
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _info
 from ansible_collections.mailcluster.postfix.plugins.modules import mail_probe, open_ports, postfix_info
 
 
@@ -33,16 +34,10 @@ def test_password_is_hidden() -> None:
     assert mail_probe.ARGUMENTS["password"]["no_log"] is True
 
 
-def test_instances_are_found_by_their_generations(tmp_path: Path) -> None:
-    (tmp_path / "etc/mailcluster/postfix-mx/generations").mkdir(parents=True)
-    (tmp_path / "etc/mailcluster/tls").mkdir()
-    assert postfix_info.found(tmp_path) == ["postfix-mx"]
-
-
 def test_release_is_read_from_os_release(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/os-release").write_text('NAME="Debian GNU/Linux"\nVERSION_ID="12"\n')
-    assert postfix_info.release(tmp_path) == "12"
+    assert _info.release(tmp_path) == "12"
 
 
 def test_nodes_without_a_result_are_left_out() -> None:
