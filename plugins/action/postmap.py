@@ -37,9 +37,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         del tmp
-        _validation, arguments = self.validate_argument_spec(
-            _tables.ARGUMENTS, required_one_of=[_WAYS], mutually_exclusive=[_WAYS]
-        )
+        _validation, arguments = self.validate_argument_spec(_tables.ARGUMENTS, required_one_of=[_WAYS], mutually_exclusive=[_WAYS])
         if arguments["migrate"]:
             return self._execute_module(module_name=MODULE, module_args={"migrate": arguments["migrate"]}, task_vars=task_vars)
         try:

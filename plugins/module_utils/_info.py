@@ -51,8 +51,8 @@ def node_defaults() -> dict[str, str]:
 def instance(name: str, *, all_defaults: Mapping[str, str], defaults: bool, content: bool, root: Path = Path("/")) -> dict[str, Any]:
     """Read one instance. Raises ConfigError."""
     config = _queue.directory(name, root)
-    managed = not config.exists() or config.is_symlink()
-    if managed and name != _queue.DEFAULT:
+    managed = name != _queue.DEFAULT and _of_generations(Paths(name, root))
+    if managed:
         paths = Paths(name, root)
         before, generations, queue = _instance.read(paths, []), _instance.history(paths), paths.queue
     else:
@@ -68,6 +68,11 @@ def instance(name: str, *, all_defaults: Mapping[str, str], defaults: bool, cont
         tables=_table_files(references.of_files(before.files, directory=str(config), defaults=all_defaults)),
     )
     return describe(name, before, generations, node, defaults=defaults, content=content)
+
+
+def _of_generations(paths: Paths) -> bool:
+    """Whether the instance was made of them, even if something else lies in its place now."""
+    return paths.generations.exists() or paths.config.is_symlink() or not paths.config.exists()
 
 
 def _read(config: Path) -> dict[str, str]:

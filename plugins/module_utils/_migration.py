@@ -34,13 +34,15 @@ def run_module(parameters: Mapping[str, Any], *, check_mode: bool) -> dict[str, 
     steps = references.migration(files, directory=directory, defaults=defaults, to=to, present=_present)
     texts = {entry.path: _source(entry) for entry in steps.tables}
     edit = {"config_directory": directory, "main": steps.main, "append": {}, "remove": {}, "services": _edits(steps), "unit": unit}
-    edited = _postconf.run_module(edit, check_mode=True)
+    # A master that has not loaded the files since they changed may know of nothing but what lies there still.
+    load = bool(unit and _left(files, directory, defaults))
+    edited = _postconf.run_module(edit, check_mode=True, load=load)
     gone = dict.fromkeys([*_left(files, directory, defaults), *_leaving(steps)] if unit else [])
     if not check_mode:
         with locked(LOCK):
             for entry in steps.tables:
                 _compile(entry, to, texts[entry.path])
-        _postconf.run_module(edit, check_mode=False)
+        _postconf.run_module(edit, check_mode=False, load=load)
         if unit:
             after = {name: read(config / name) or "" for name in files}
             for product in _left(after, directory, defaults):

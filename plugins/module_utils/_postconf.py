@@ -9,7 +9,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +215,11 @@ def _restart(unit: str, directory: Path) -> str:
     return "" if _serving(directory) else f"{unit} was started, but Postfix does not run; see its log"
 
 
-def run_module(parameters: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    """Read, plan, validate, apply, answer."""
+def run_module(parameters: Mapping[str, Any], *, check_mode: bool, load: bool = False) -> dict[str, Any]:
+    """Read, plan, validate, apply, answer; with ``load``, the unit is restarted even if nothing changes."""
     directory = Path(parameters["config_directory"])
     before = look(parameters, check_mode=check_mode)
+    before = replace(before, pending=before.pending or load)
     steps, changed = plan(before, parameters)
     validate(directory, before.files, changed)
     if not check_mode:

@@ -250,7 +250,12 @@ def _replace(wanted: Wanted, text: str) -> None:
 def former(path: str, kind: str, root: Path = Path("/")) -> list[Path]:
     """The compiled files of other types beside a table, without those that a configuration on this node names."""
     present = [Path(path + suffix) for suffix in sorted(set(COMPILED.values()) - {COMPILED.get(kind)}) if os.path.lexists(path + suffix)]
-    return [product for product in present if str(product) not in _named(root)] if present else []
+    try:
+        named = _named(root) if present else set()
+    except ConfigError:
+        # A configuration that cannot be read may name any of them.
+        return []
+    return [product for product in present if str(product) not in named]
 
 
 def _named(root: Path) -> set[str | None]:
@@ -354,9 +359,7 @@ def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -
         publish(steps, contents)
     return {
         "changed": any(step.changed for step in steps),
-        "tables": [
-            {"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest} for step in steps
-        ],
+        "tables": [{"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest} for step in steps],
         "diff": [difference(step, contents.get(step.wanted.path, step.found.text or "")) for step in steps if step.changed] if diff else [],
     }
 

@@ -20,7 +20,9 @@ description:
   - The filter P(mailcluster.postfix.postfix_report#filter) judges the results of all nodes together.
 options:
   names:
-    description: Instances to read; V(postfix) is the default one. Without it, every instance of the node.
+    description: >-
+      Instances to read; V(postfix) is the default one. Without it, every instance of the node; one that cannot be read is then left
+      out with a warning.
     type: list
     elements: str
     default: []
@@ -231,11 +233,14 @@ def main() -> None:
     """Read, answer."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     wanted = {name: module.params[name] for name in ("defaults", "content")}
-    try:
-        defaults = _info.node_defaults()
-        instances = [_info.instance(name, all_defaults=defaults, **wanted) for name in module.params["names"] or _info.found()]
-    except (ConfigError, OSError) as error:
-        module.fail_json(msg=str(error))
+    defaults, instances = _info.node_defaults(), []
+    for name in module.params["names"] or _info.found():
+        try:
+            instances.append(_info.instance(name, all_defaults=defaults, **wanted))
+        except (ConfigError, OSError) as error:
+            if module.params["names"]:
+                module.fail_json(msg=f"{name}: {error}")
+            module.warn(f"{name}: {error}")
     module.exit_json(changed=False, release=_info.release(), version=defaults.get("mail_version", ""), instances=instances)
 
 

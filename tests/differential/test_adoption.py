@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mailcluster.postfix.plugins.filter.verify import postfix_report
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import main_cf
 from ansible_collections.mailcluster.postfix.plugins.modules import postfix_info
 from conftest import Machine
@@ -118,7 +119,8 @@ def taken_over(machine: Machine, adopted: dict[str, Any]) -> dict[str, Any]:
     done = machine.play(stop, EXAMPLES["Run the same configuration from generations"])
     assert failures(done) == []
     seen = look(machine, "taken", config="/etc/postfix-mx")
-    info = machine.play({"mailcluster.postfix.postfix_info": {"names": ["postfix-mx"]}}, EXAMPLES["Run the same configuration from generations"])
+    read = [{"mailcluster.postfix.postfix_info": {"names": ["postfix-mx"]}}, {"mailcluster.postfix.postfix_info": {}}]
+    info = machine.play(*read, EXAMPLES["Run the same configuration from generations"])
     absent = {"mailcluster.postfix.postfix_instance": {"name": "postfix-mx", "state": "absent"}}
     start = {"ansible.builtin.systemd_service": {"name": "postfix.service", "state": "started", "enabled": True}}
     back = machine.play(absent, start)
@@ -217,8 +219,15 @@ def test_a_table_that_the_other_directory_lacks_is_named(taken_over: dict[str, A
 
 
 def test_an_instance_that_is_read_can_be_made_of_what_was_read(taken_over: dict[str, Any]) -> None:
-    told, again = taken_over["info"][0]["instances"][0], taken_over["info"][1]
+    told, again = taken_over["info"][0]["instances"][0], taken_over["info"][-1]
     assert (told["managed"], told["proven"], again["changed"], again["generation"]) == (True, True, False, told["active"])
+
+
+def test_verify_judges_the_instance_and_leaves_the_default_one_alone(taken_over: dict[str, Any]) -> None:
+    told = taken_over["info"][1]
+    assert [(entry["name"], entry["managed"], entry["running"]) for entry in told["instances"]] == [("postfix", False, False), ("postfix-mx", True, True)]
+    assert postfix_report({"server": told}, {"server": ["postfix-mx"]}) == {"errors": [], "differences": []}
+    assert postfix_report({"server": told}, {"server": ["postfix"]})["errors"] == ["postfix (server): the node lacks the instance"]
 
 
 def test_check_mode_of_the_migration_changes_nothing(hand: dict[str, Any], migrated: dict[str, Any]) -> None:

@@ -165,7 +165,7 @@ def compare(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequenc
 
 
 def _missing(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]]) -> list[str]:
-    found = {host: {instance["name"] for instance in node["instances"]} for host, node in nodes.items()}
+    found = {host: {instance["name"] for instance in node["instances"] if instance["managed"]} for host, node in nodes.items()}
     return [f"{name} ({host}): the node lacks the instance" for host, names in sorted(wanted.items()) for name in names if name not in found.get(host, {name})]
 
 

@@ -122,3 +122,10 @@ def test_instances_are_found_by_generations_and_by_what_the_default_one_lists(se
     (server / "etc/mailcluster/tls").mkdir()
     (server / "etc/postfix/main.cf").write_text("multi_instance_directories = /etc/postfix-hand /srv/elsewhere /etc/Wrong_Name\n")
     assert _info.found(server) == ["postfix", "postfix-hand", "postfix-mx"]
+
+
+def test_a_directory_in_the_place_of_an_instance_of_generations_is_not_taken_for_it(server: Path) -> None:
+    (server / "etc/mailcluster/postfix-mx/generations").mkdir(parents=True)
+    (server / "etc/postfix-mx").mkdir()
+    with pytest.raises(ConfigError, match="postfix-mx is not a symlink"):
+        _info.instance("postfix-mx", all_defaults=DEFAULTS, defaults=False, content=False, root=server)

@@ -33,7 +33,7 @@ class Server:
         for path in (f"{self.table}.db", f"{self.cache}.db"):
             Path(path).touch()
         self.rows = self.says = "a\t1\n"
-        self.failure = ""
+        self.failure, self.loaded = "", self.main
 
     def run(self, *command: str, **options: Any) -> Outcome:
         if command[:2] == ("postmap", "-s"):
@@ -47,14 +47,16 @@ class Server:
         assert text == "# c\na 1\n"
         (aside / f"{Path(wanted.path).name}.{wanted.type}").write_text("compiled")
 
-    def edit(self, parameters: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    def edit(self, parameters: dict[str, Any], *, check_mode: bool, load: bool) -> dict[str, Any]:
         if not check_mode:
             assert Path(f"{self.table}.lmdb").exists(), "the configuration names a table that is not there"
             if self.failure:
                 raise ConfigError(self.failure)
             with (self.config / "main.cf").open("a") as stream:
                 stream.writelines(f"{name} = {value}\n" for name, value in parameters["main"].items())
-        return {"steps": [f"restart {UNIT}"] if parameters["main"] else [], "diff": []}
+            if parameters["unit"]:
+                self.loaded = (self.config / "main.cf").read_text()
+        return {"steps": [f"restart {UNIT}"] if parameters["unit"] and (parameters["main"] or load) else [], "diff": []}
 
     def migrate(self, *, check_mode: bool = False, unit: str | None = UNIT) -> dict[str, Any]:
         return _migration.run_module({"config_directory": str(self.config), "type": "lmdb", "unit": unit}, check_mode=check_mode)
@@ -103,7 +105,8 @@ def test_what_does_not_run_leaves_the_old_tables(server: Server) -> None:
 def test_what_is_not_loaded_leaves_the_old_tables_until_it_is(server: Server) -> None:
     assert not [step for step in server.migrate(unit=None)["steps"] if step.startswith("remove")]
     assert server.there == {"virtual", "virtual.db", "virtual.lmdb", "cache.db"}
-    assert server.migrate()["steps"] == [f"remove {server.table}.db", f"remove {server.cache}.db"]
+    assert server.migrate()["steps"] == [f"restart {UNIT}", f"remove {server.table}.db", f"remove {server.cache}.db"]
+    assert "hash:" not in server.loaded.splitlines()[-2]
     assert server.there == {"virtual", "virtual.lmdb"}
 
 

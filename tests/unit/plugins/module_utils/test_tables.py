@@ -239,6 +239,17 @@ def test_a_compiled_file_that_a_configuration_names_is_no_former_one(tmp_path: P
     assert [product.suffix for product in core.former(str(path), "lmdb", tmp_path)] == left
 
 
+def test_what_cannot_be_read_may_name_any_compiled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "run", lambda *_command: Outcome(127, "", ""))
+    (tmp_path / "t.db").touch()
+    config = tmp_path / "etc/postfix-x"
+    config.mkdir(parents=True)
+    (config / "main.cf").touch()
+    assert core.former(str(tmp_path / "t"), "lmdb", tmp_path)
+    (config / "master.cf").write_text("smtp inet\n")
+    assert not core.former(str(tmp_path / "t"), "lmdb", tmp_path)
+
+
 @pytest.mark.parametrize(("said", "value", "right"), [("a,  b\n", "a, b", True), ("a, c\n", "a, b", False)])
 def test_blanks_of_a_continuation_are_no_difference(said: str, value: str, right: bool) -> None:
     assert (core._wrong(Outcome(0, said, ""), "k", value) is None) == right

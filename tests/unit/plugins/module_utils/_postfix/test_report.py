@@ -137,3 +137,8 @@ def test_an_instance_is_made_again_of_its_variables() -> None:
 def test_what_does_not_run_from_generations_is_not_compared() -> None:
     nodes = {"mx1": {"release": "13", "instances": [describe(state(PLAIN), managed=False)]}, "mx2": node(state(made(maxproc="7")))}
     assert report.compare(nodes, {}) == {"errors": [], "differences": []}
+
+
+def test_what_others_made_is_not_the_instance_that_a_node_must_have() -> None:
+    nodes = {"mx1": {"release": "13", "instances": [describe(state(PLAIN), managed=False)]}}
+    assert report.compare(nodes, {"mx1": ["postfix-mx"]})["errors"] == ["postfix-mx (mx1): the node lacks the instance"]
