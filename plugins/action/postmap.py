@@ -18,10 +18,12 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts, _tables
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.source import normal
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.table import CONNECTED
 
 MODULE = "mailcluster.postfix.postmap"
 # Up to so many bytes of content travel in the module's arguments, more in a file.
 INLINE = 65536
+_WAYS = ["tables", "accounts", "migrate"]
 
 
 class ActionModule(ActionBase):
@@ -35,16 +37,16 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         del tmp
-        _validation, arguments = self.validate_argument_spec(
-            _tables.ARGUMENTS, required_one_of=[["tables", "accounts"]], mutually_exclusive=[["tables", "accounts"]]
-        )
+        _validation, arguments = self.validate_argument_spec(_tables.ARGUMENTS, required_one_of=[_WAYS], mutually_exclusive=[_WAYS])
+        if arguments["migrate"]:
+            return self._execute_module(module_name=MODULE, module_args={"migrate": arguments["migrate"]}, task_vars=task_vars)
         try:
             tables = self._of_accounts(arguments["accounts"]) if arguments["accounts"] else list(map(self._of_table, arguments["tables"]))
         except (ConfigError, _accounts.AccountsError) as error:
             raise AnsibleActionFail(str(error)) from error
-        contents = {wanted.path: content for wanted, content in tables}
+        contents = {wanted.path: content for wanted, content in tables if content is not None}
         wanted = [vars(wanted) for wanted, _content in tables]
-        if len(contents) != len(wanted):
+        if len({table["path"] for table in wanted}) != len(wanted):
             raise AnsibleActionFail("postmap: a path occurs twice in tables")
         if not wanted:
             return {"changed": False, "tables": []}
@@ -55,15 +57,17 @@ class ActionModule(ActionBase):
             return answer
         return self._call(wanted, {path: contents[path] for path in answer["missing"]}, task_vars)
 
-    def _of_table(self, table: Mapping[str, Any]) -> tuple[_tables.Wanted, str]:
+    def _of_table(self, table: Mapping[str, Any]) -> tuple[_tables.Wanted, str | None]:
         path, kind, content, src = (table[name] for name in ("path", "type", "content", "src"))
-        if (content is None) == (src is None):
-            raise ConfigError("one of content and src is required", file=path)
+        if content is not None and src is not None:
+            raise ConfigError("content and src exclude each other", file=path)
+        if content is None and src is None:
+            return _wanted(table, None, 0), None
         text = self._read(src) if content is None else content
-        text, entries = normal(text, kind=kind, file=path if src is None else src)
+        text, entries = normal(text, kind=kind, file=path if src is None else src, aliases=table["aliases"])
         return _wanted(table, text, entries), text
 
-    def _of_accounts(self, options: Mapping[str, Any]) -> list[tuple[_tables.Wanted, str]]:
+    def _of_accounts(self, options: Mapping[str, Any]) -> list[tuple[_tables.Wanted, str | None]]:
         site = _accounts.site(domains=options["domains"], members=options["members"], ports=options["ports"])
         known = _accounts.directory(
             self._read(options["accounts"]),
@@ -120,14 +124,16 @@ def _size(contents: Mapping[str, str]) -> int:
     return sum(map(len, contents.values()))
 
 
-def _wanted(table: Mapping[str, Any], text: str, entries: int) -> _tables.Wanted:
+def _wanted(table: Mapping[str, Any], text: str | None, entries: int) -> _tables.Wanted:
+    connected = table["type"] in CONNECTED
     return _tables.Wanted(
         path=table["path"],
         type=table["type"],
-        digest=_tables.digest(text),
+        digest="" if text is None else _tables.digest(text),
         entries=entries,
         owner=table["owner"],
-        group=table["group"],
-        mode=_tables.mode_of(table["mode"], secret=table["secret"]),
-        secret=table["secret"],
+        group=table["group"] or ("postfix" if connected else "root"),
+        mode=_tables.mode_of(table["mode"], secret=table["secret"] and not connected),
+        secret=table["secret"] or connected,
+        **{name: table[name] for name in ("aliases", "probe") if name in table},
     )

@@ -38,8 +38,8 @@ def installed(program: str) -> bool:
     return shutil.which(program, path=PATH) is not None
 
 
-def run(*command: str, timeout: float = 60.0) -> Outcome:
-    """Run a program without a shell, with a plain environment."""
+def run(*command: str, timeout: float = 60.0, stdin: str = "") -> Outcome:
+    """Run a program without a shell, with a plain environment; it reads ``stdin``."""
     environment = {**os.environ, "PATH": PATH, "LC_ALL": "C"}
     environment.pop("MAIL_CONFIG", None)
     try:
@@ -47,7 +47,7 @@ def run(*command: str, timeout: float = 60.0) -> Outcome:
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             command,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -61,9 +61,9 @@ def run(*command: str, timeout: float = 60.0) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def _looked_up(path: Path, kind: str, text: str, options: tuple[str, ...], *, file: str) -> None:
+def _looked_up(path: Path, kind: str, text: str, options: tuple[str, ...], *, file: str, aliases: bool) -> None:
     """Ask a compiled table: on a full disk postmap(1) may return 0 and leave one without rows."""
-    for row in source.ends(text, file=file):
+    for row in source.ends(text, file=file, aliases=aliases):
         outcome = run("postmap", *options, "-q", row.key, f"{kind}:{path}")
         if outcome.rc:
             free = shutil.disk_usage(path.parent).free
@@ -71,8 +71,8 @@ def _looked_up(path: Path, kind: str, text: str, options: tuple[str, ...], *, fi
             raise ConfigError(f"the compiled table does not know this key ({said}; {free} bytes are free)", file=file, line=row.line, subject=row.key)
 
 
-def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "") -> list[str]:
-    """Publish table ``name`` of type ``kind`` in ``directory`` and return what postmap(1) warned of.
+def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "", aliases: bool = False) -> list[str]:
+    """Publish table ``name`` of type ``kind`` in ``directory`` and return what postmap(1) or, of ``aliases``, postalias(1) warned of.
 
     Source and compiled file are made aside and renamed, the compiled file
     first: after a kill in between the source still differs and the next run
@@ -87,10 +87,10 @@ def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int =
         warnings: list[str] = []
         if compiled:
             options = ("-c", config) if config else ()
-            outcome = run("postmap", *options, f"{kind}:{path}", timeout=600.0)
+            outcome = run("postalias" if aliases else "postmap", *options, f"{kind}:{path}", timeout=600.0)
             if outcome.rc:
                 raise ConfigError(outcome.text.replace(str(path), name), file=name, subject=kind)
-            _looked_up(path, kind, text, options, file=name)
+            _looked_up(path, kind, text, options, file=name, aliases=aliases)
             warnings = [line.replace(str(path), name) for line in outcome.stderr.splitlines() if line.strip()]
             product = Path(aside, compiled)
             product.chmod(mode)

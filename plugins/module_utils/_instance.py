@@ -139,17 +139,27 @@ def proven(paths: Paths) -> list[str]:
 
 def master(paths: Paths) -> int:
     """Return the process id of the running master(8), 0 when there is none."""
-    text = (_files.read(paths.queue / "pid/master.pid") or "").strip()
+    return master_of(paths.queue, lambda unit: unit == paths.service)
+
+
+def master_of(queue: Path, is_ours: Callable[[str], bool]) -> int:
+    """The same for any queue directory; ``is_ours`` judges the systemd unit of the process."""
+    text = (_files.read(queue / "pid/master.pid") or "").strip()
     if not text.isdecimal() or (_files.read(Path("/proc", text, "comm")) or "").strip() != "master":
         return 0
     # The number may be that of another instance by now. Its open files and directory only CAP_SYS_PTRACE may see.
     units = {line.rpartition("/")[2] for line in (_files.read(Path("/proc", text, "cgroup")) or "").splitlines() if line.endswith(".service")}
-    return int(text) if paths.service in units or not units else 0
+    return int(text) if not units or any(map(is_ours, units)) else 0
+
+
+def queue_sizes(queue: Path) -> dict[str, int]:
+    """Count the messages in each queue."""
+    return {name: sum(len(names) for _directory, _subdirectories, names in os.walk(queue / name)) for name in _QUEUES}
 
 
 def queued(paths: Paths) -> int:
     """Count the messages in the queue."""
-    return sum(len(names) for queue in _QUEUES for _directory, _subdirectories, names in os.walk(paths.queue / queue))
+    return sum(queue_sizes(paths.queue).values())
 
 
 def _generation(paths: Paths, link: Path) -> str:
@@ -484,7 +494,11 @@ def _load(paths: Paths, action: str) -> list[str]:
 
 def _children(paths: Paths, command: str) -> set[int]:
     """Process ids of master's children that run ``command``; all idle ones end when a reload takes effect."""
-    parent = master(paths)
+    return children(master(paths), command)
+
+
+def children(parent: int, command: str) -> set[int]:
+    """Process ids of the children of a process that run ``command``."""
     found = set()
     for entry in (_files.read(Path("/proc", str(parent), "task", str(parent), "children")) or "").split():
         if (_files.read(Path("/proc", entry, "comm")) or "").strip() == command:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "service": {"type": "str", "required": True},
             "type": {"type": "str", "required": True, "choices": list(master_cf.TYPES)},
             "state": {"type": "str", "default": "enabled", "choices": ["enabled", "disabled"]},
-            "private": {"type": "bool"},
-            "unpriv": {"type": "bool"},
-            "chroot": {"type": "bool"},
+            "private": {"type": "raw"},
+            "unpriv": {"type": "raw"},
+            "chroot": {"type": "raw"},
             "wakeup": {"type": "str"},
             "maxproc": {"type": "str"},
             "command": {"type": "str"},
-            "args": {"type": "dict", "default": {}},
+            "args": {"type": "raw", "default": {}},
         },
     },
     "unit": {"type": "str"},
@@ -151,10 +152,16 @@ def validate(directory: Path, before: Mapping[str, str | None], changed: Mapping
     """Have postconf(1) read the candidate. Raises ConfigError for every complaint that is new."""
     if not changed or not installed("postconf"):
         return
-    old = _complaints({name: text for name, text in before.items() if text is not None})
-    new = [line for line in _complaints({**{name: text or "" for name, text in before.items()}, **changed}) if line not in old]
+    old = {_placeless(line) for line in _complaints({name: text for name, text in before.items() if text is not None})}
+    complaints = _complaints({**{name: text or "" for name, text in before.items()}, **changed})
+    new = [line for line in dict.fromkeys(complaints) if _placeless(line) not in old]
     if new:
         raise ConfigError("; ".join(new), file=str(directory))
+
+
+def _placeless(line: str) -> str:
+    """A complaint without the line that it is about, which a change may move."""
+    return re.sub(r", line [0-9]+", "", line)
 
 
 def _complaints(files: Mapping[str, str]) -> list[str]:
@@ -208,10 +215,11 @@ def _restart(unit: str, directory: Path) -> str:
     return "" if _serving(directory) else f"{unit} was started, but Postfix does not run; see its log"
 
 
-def run_module(parameters: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    """Read, plan, validate, apply, answer."""
+def run_module(parameters: Mapping[str, Any], *, check_mode: bool, load: bool = False) -> dict[str, Any]:
+    """Read, plan, validate, apply, answer; with ``load``, the unit is restarted even if nothing changes."""
     directory = Path(parameters["config_directory"])
     before = look(parameters, check_mode=check_mode)
+    before = replace(before, pending=before.pending or load)
     steps, changed = plan(before, parameters)
     validate(directory, before.files, changed)
     if not check_mode:

@@ -12,23 +12,28 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ._commands import Outcome, build_table, run
 from ._files import locked, read, settle, sync_directory, write
 from ._plan import Difference
+from ._postfix import main_cf, master_cf, references
 from ._postfix.lines import ConfigError
-from ._postfix.source import PLAIN, TYPES, count, ends
-from ._postfix.table import COMPILED, compiled_name
+from ._postfix.source import PLAIN, TYPES, count, ends, normal
+from ._postfix.table import COMPILED, CONNECTED, compiled_name
 
 LOCK = Path("/run/mailcluster/postmap.lock")
 _ASIDE = ".publish-"
 _SHOWN = 10
+# Any key makes Postfix parse a table of patterns and connect to a server.
+_PROBE = "postmaster@localhost"
+_CREDENTIALS = ("password", "bind_pw", "uri")
 
 TABLE_OPTIONS: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
@@ -36,8 +41,10 @@ TABLE_OPTIONS: dict[str, dict[str, Any]] = {
     "content": {"type": "str", "no_log": True},
     "src": {"type": "path"},
     "owner": {"type": "str", "default": "root"},
-    "group": {"type": "str", "default": "root"},
+    "group": {"type": "str"},
     "mode": {"type": "str"},
+    "aliases": {"type": "bool", "default": False},
+    "probe": {"type": "str", "default": _PROBE},
     "secret": {"type": "bool", "default": False, "no_log": False},
 }
 ACCOUNTS_OPTIONS: dict[str, dict[str, Any]] = {
@@ -51,9 +58,15 @@ ACCOUNTS_OPTIONS: dict[str, dict[str, Any]] = {
     "publish": {"type": "list", "elements": "str"},
     "directories": {"type": "dict", "default": {}},
 }
+MIGRATE_OPTIONS: dict[str, dict[str, Any]] = {
+    "config_directory": {"type": "path", "default": "/etc/postfix"},
+    "type": {"type": "str", "default": "lmdb", "choices": ["lmdb", "cdb"]},
+    "unit": {"type": "str"},
+}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "tables": {"type": "list", "elements": "dict", "default": [], "options": TABLE_OPTIONS},
     "accounts": {"type": "dict", "options": ACCOUNTS_OPTIONS},
+    "migrate": {"type": "dict", "options": MIGRATE_OPTIONS},
     "bundle": {"type": "str", "no_log": True},
     "bundle_path": {"type": "path"},
     "wanted": {"type": "list", "elements": "dict", "default": []},
@@ -62,7 +75,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A table as it shall be, without its content: C(digest) is the SHA-256 of the source in UTF-8."""
+    """A table as it shall be, without its content.
+
+    C(digest) is the SHA-256 of the source in UTF-8, empty for a source that shall stay as it lies on the node.
+    """
 
     path: str
     type: str
@@ -72,6 +88,8 @@ class Wanted:
     group: str
     mode: int
     secret: bool
+    aliases: bool = False
+    probe: str = _PROBE
 
     @property
     def compiled(self) -> str | None:
@@ -170,17 +188,18 @@ def difference(step: Step, after: str) -> Difference:
     )
 
 
-def look(wanted: Wanted) -> Found:
+def look(name: str, kind: str) -> Found:
     """Read what is there of a table."""
-    source = Path(wanted.path)
+    source = Path(name)
     text = read(source)
-    files = [source, *([Path(wanted.compiled)] if wanted.compiled else [])]
+    compiled = compiled_name(name, kind)
+    files = [source, *([Path(compiled)] if compiled else [])]
     states = {str(path): os.stat(path) for path in files if path.is_file()}
-    fresh = wanted.compiled is not None and wanted.compiled in states and text is not None
+    fresh = compiled is not None and compiled in states and text is not None
     return Found(
         text=text,
         digest=digest(text) if text is not None else "",
-        compiled=fresh and states[str(wanted.compiled)].st_mtime >= states[wanted.path].st_mtime,
+        compiled=fresh and states[str(compiled)].st_mtime >= states[name].st_mtime,
         access={path: (_user(state.st_uid), _group(state.st_gid), state.st_mode & 0o7777) for path, state in states.items()},
     )
 
@@ -205,31 +224,51 @@ def publish(steps: Sequence[Step], contents: Mapping[str, str]) -> None:
                 _replace(step.wanted, contents[step.wanted.path] if step.content else str(step.found.text))
             elif step.access:
                 for path in step.access:
-                    _give(Path(path), step.wanted)
+                    give(Path(path), step.wanted)
 
 
 def _replace(wanted: Wanted, text: str) -> None:
     target = Path(wanted.path)
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with _aside(target.parent) as aside:
+    with aside_of(target.parent) as aside:
         source = aside / target.name
         if wanted.type == PLAIN:
             write(source, text, mode=0o600)
             _later(source, target)
         else:
-            _build(aside, target.name, wanted.type, text)
+            build(aside, wanted, text)
         compiled = aside / f"{source.name}{COMPILED.get(wanted.type, '')}"
         # The compiled file first: killed in between, the source still differs and the next run publishes again.
         for product in dict.fromkeys([compiled, source]):
-            _give(product, wanted)
+            give(product, wanted)
             product.rename(target.parent / product.name)
-        for suffix in set(COMPILED.values()) - {COMPILED.get(wanted.type)}:
-            target.with_name(target.name + suffix).unlink(missing_ok=True)
+        for product in former(wanted.path, wanted.type):
+            product.unlink(missing_ok=True)
     sync_directory(target.parent)
 
 
+def former(path: str, kind: str, root: Path = Path("/")) -> list[Path]:
+    """The compiled files of other types beside a table, without those that a configuration on this node names."""
+    present = [Path(path + suffix) for suffix in sorted(set(COMPILED.values()) - {COMPILED.get(kind)}) if os.path.lexists(path + suffix)]
+    try:
+        named = _named(root) if present else set()
+    except ConfigError:
+        # A configuration that cannot be read may name any of them.
+        return []
+    return [product for product in present if str(product) not in named]
+
+
+def _named(root: Path) -> set[str | None]:
+    defaults = main_cf.parameters(run("postconf", "-d").stdout)
+    found: set[str | None] = set()
+    for main in sorted((root / "etc").glob(f"*/{main_cf.FILE}")):
+        files = {name: read(main.with_name(name)) or "" for name in (main_cf.FILE, master_cf.FILE)}
+        found |= {compiled_name(entry.path, entry.kind) for entry in references.of_files(files, directory=str(main.parent), defaults=defaults)}
+    return found
+
+
 @contextlib.contextmanager
-def _aside(directory: Path) -> Iterator[Path]:
+def aside_of(directory: Path) -> Iterator[Path]:
     """Provide a directory for candidates on the same file system; those of killed runs go first."""
     for leftover in directory.glob(f"{_ASIDE}*"):
         _remove(leftover)
@@ -246,26 +285,29 @@ def _remove(directory: Path) -> None:
     directory.rmdir()
 
 
-def _build(aside: Path, name: str, kind: str, text: str) -> None:
+def build(aside: Path, wanted: Wanted, text: str) -> None:
     """Compile and ask the result, with a configuration of its own: the default instance may have none yet."""
+    name, kind = Path(wanted.path).name, wanted.type
+    if kind in CONNECTED:
+        normal(text, kind=kind, file=wanted.path)
     configuration = aside / "configuration"
     configuration.mkdir()
     write(configuration / "main.cf", "compatibility_level = 3.6\n")
     settle(configuration / "main.cf")
-    warnings = build_table(aside, name, kind, text, mode=0o600, config=str(configuration))
+    warnings = build_table(aside, name, kind, text, mode=0o600, config=str(configuration), aliases=wanted.aliases)
     if warnings:
         raise ConfigError(" ".join(warnings), file=name, subject=kind)
-    for key, value in _samples(text, kind, file=name):
+    for key, value in [] if wanted.aliases else _samples(text, kind, probe=wanted.probe, file=name):
         answer = run("postmap", "-c", str(configuration), "-q", key, f"{kind}:{aside / name}")
         problem = _wrong(answer, key, value)
         if problem:
-            raise ConfigError(problem.replace(str(aside), str(aside.parent)), file=name, subject=kind)
+            raise ConfigError(_concealed(problem, text, kind).replace(str(aside), str(aside.parent)), file=name, subject=kind)
 
 
-def _samples(text: str, kind: str, *, file: str) -> list[tuple[str, str | None]]:
-    """First and last row of a table of keys; a table of patterns is asked for anything, to have it parsed."""
+def _samples(text: str, kind: str, *, probe: str, file: str) -> list[tuple[str, str | None]]:
+    """First and last row of a table of keys; a table of patterns or a server is asked for anything, to have it parsed and reached."""
     if kind not in (*COMPILED, "texthash"):
-        return [("postmaster@localhost", None)]
+        return [(probe, None)]
     return [(row.key, row.value) for row in ends(text, file=file)]
 
 
@@ -274,8 +316,17 @@ def _wrong(answer: Outcome, key: str, value: str | None) -> str | None:
         return answer.text
     if value is None:
         return None if answer.rc in (0, 1) else answer.text
-    said = answer.stdout.rstrip("\n")
-    return None if answer.rc == 0 and said == value else f"the compiled table does not say of {key} what its source says"
+    # postmap(1) keeps the blanks with which a continuation line begins.
+    return None if answer.rc == 0 and answer.stdout.split() == value.split() else f"the compiled table does not say of {key} what its source says"
+
+
+def _concealed(said: str, text: str, kind: str) -> str:
+    """What a program says, without the credentials of the source that it read."""
+    if kind in CONNECTED:
+        settings = main_cf.parameters(text)
+        for value in (settings[name] for name in _CREDENTIALS if settings.get(name)):
+            said = said.replace(value, "(secret)")
+    return re.sub(r"://[^@/\s]*@", "://(secret)@", said)
 
 
 def _later(source: Path, target: Path) -> None:
@@ -286,7 +337,7 @@ def _later(source: Path, target: Path) -> None:
             os.utime(source, (before + 1, before + 1))
 
 
-def _give(path: Path, wanted: Wanted) -> None:
+def give(path: Path, wanted: Wanted) -> None:
     try:
         uid, gid = pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid
     except KeyError as error:
@@ -296,9 +347,10 @@ def _give(path: Path, wanted: Wanted) -> None:
 
 
 def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -> dict[str, Any]:
-    """Answer the action plugin: what content is missing, or what was done."""
+    """Answer the action plugin: what content of tables is missing, or what was done."""
     wanted = [Wanted(**table) for table in parameters["wanted"]]
-    steps = plan(wanted, {table.path: look(table) for table in wanted})
+    found = {table.path: look(table.path, table.type) for table in wanted}
+    steps = plan([_lying(table, found[table.path]) for table in wanted], found)
     contents = _contents(parameters)
     missing = [step.wanted.path for step in steps if step.content and step.wanted.path not in contents]
     if missing:
@@ -307,11 +359,18 @@ def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -
         publish(steps, contents)
     return {
         "changed": any(step.changed for step in steps),
-        "tables": [
-            {"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest} for step in steps
-        ],
+        "tables": [{"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest} for step in steps],
         "diff": [difference(step, contents.get(step.wanted.path, step.found.text or "")) for step in steps if step.changed] if diff else [],
     }
+
+
+def _lying(wanted: Wanted, found: Found) -> Wanted:
+    """A table whose rows are those that lie on the node, if that is what is wanted."""
+    if wanted.digest:
+        return wanted
+    if found.text is None:
+        raise ConfigError("there is no such file on the node, and neither content nor src to make it of", file=wanted.path)
+    return replace(wanted, digest=found.digest, entries=count(found.text))
 
 
 def _contents(parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -57,14 +57,14 @@ options:
         default: enabled
         choices: [enabled, disabled]
       private:
-        description: Whether access is restricted to the mail system.
-        type: bool
+        description: Whether access is restricted to the mail system; a boolean or a letter of master(5).
+        type: raw
       unpriv:
-        description: Whether the service runs without root privileges.
-        type: bool
+        description: Whether the service runs without root privileges; a boolean or a letter.
+        type: raw
       chroot:
-        description: Whether the service runs in the queue directory.
-        type: bool
+        description: Whether the service runs in the queue directory; a boolean or a letter.
+        type: raw
       wakeup:
         description: Seconds between wake-ups, with C(?) only when the service is used; C(-) for never.
         type: str
@@ -75,8 +75,10 @@ options:
         description: Program of the service.
         type: str
       args:
-        description: Parameters that the service overrides (C(-o)), and their values; null removes an override.
-        type: dict
+        description: >-
+          Parameters that the service overrides (C(-o)), and their values; null removes an override. Or all arguments of the program, as a
+          list of strings.
+        type: raw
         default: {}
   unit:
     description: >-

@@ -23,13 +23,16 @@ _COMMENTED_ARGUMENT = re.compile(r"#(?=\s+(?:-\S|[a-z]+=))")
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceEdit:
-    """What shall be true of one service; C(fields) are columns, C(args) overrides (None removes one)."""
+    """What shall be true of one service; C(fields) are columns.
+
+    C(args) are overrides (None removes one), or all arguments as a list of strings.
+    """
 
     service: str
     type: str
     enabled: bool = True
     fields: Mapping[str, Any] = field(default_factory=dict)
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Mapping[str, Any] | Sequence[str] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
@@ -133,12 +136,9 @@ def _is_service(columns: Sequence[str], edit: ServiceEdit) -> bool:
 def _change(text: str, edit: ServiceEdit) -> str:
     place = _places(text, edit)[-1]
     wanted = replace(place.entry, **edit.fields)
-    overrides = {name: None if value is None else main_cf.value_text(value, file=master_cf.FILE, subject=name) for name, value in edit.args.items()}
-    options = dict(place.entry.options)
-    changed = {name: value for name, value in overrides.items() if options.get(name) != value}
-    if changed:
-        merged = {**options, **changed}
-        wanted = replace(wanted, options=tuple((name, value) for name, value in merged.items() if value is not None))
+    arguments = _arguments(place.entry, edit)
+    changed = arguments != (place.entry.options, place.entry.arguments)
+    wanted = replace(wanted, options=arguments[0], arguments=arguments[1])
     if wanted == place.entry:
         return text
     first, *rest = text.split("\n")[place.start : place.end]
@@ -151,6 +151,18 @@ def _change(text: str, edit: ServiceEdit) -> str:
         kept = "".join(f"{word}{blank}" for word, blank in _FIRST_LINE.findall(new_first)[: len(_FIELDS)]).rstrip()
         return _spliced(text, place.start, place.end, [kept, *rendered[1:]])
     return _spliced(text, place.start, place.end, [new_first, *rest])
+
+
+def _arguments(entry: Service, edit: ServiceEdit) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return the overrides and other arguments that the service shall have."""
+    if not isinstance(edit.args, Mapping):
+        made = master_cf.service({"service": edit.service, "type": edit.type, "command": entry.command, "args": edit.args})
+        return made.options, made.arguments
+    overrides = {name: None if value is None else main_cf.value_text(value, file=master_cf.FILE, subject=name) for name, value in edit.args.items()}
+    options = dict(entry.options)
+    if all(options.get(name) == value for name, value in overrides.items()):
+        return entry.options, entry.arguments
+    return tuple((name, value) for name, value in {**options, **overrides}.items() if value is not None), entry.arguments
 
 
 def _with_columns(line: str, columns: Sequence[str]) -> str:

@@ -112,6 +112,11 @@ def shared_files(files: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def local_files(files: Mapping[str, str]) -> dict[str, str]:
+    """Return what of main.cf and master.cf belongs to this node only."""
+    return {name: files.get(name, "").partition(marker)[2] for name, marker in _LOCAL_PARTS.items()}
+
+
 _LOCAL_PARTS = {main_cf.FILE: LOCAL, master_cf.FILE: LOCAL_SERVICES}
 
 
@@ -119,7 +124,7 @@ def digests(files: Mapping[str, str]) -> tuple[str, str]:
     """Compute the shared and the local digest from files, however they came to be."""
     shared = shared_files(files)
     parameters = sorted(main_cf.render({entry.name: entry.value}) for entry in main_cf.parse(shared.get(main_cf.FILE, "")))
-    local = {name: files.get(name, "").partition(marker)[2] for name, marker in _LOCAL_PARTS.items()}
+    local = local_files(files)
     if not local[master_cf.FILE]:
         # The blank line before the marker is nobody's.
         del local[master_cf.FILE]

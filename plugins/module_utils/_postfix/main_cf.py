@@ -96,7 +96,7 @@ def render(values: Mapping[str, Any], *, file: str = FILE) -> str:
 def edit(text: str, changes: Mapping[str, Any], *, file: str = FILE) -> str:
     """Return ``text`` with the named parameters set, or removed where the value is ``None``.
 
-    The last entry of a name is replaced in place and earlier ones are dropped;
+    The last entry of a name that changes is replaced in place and earlier ones are dropped;
     comments (those inside a value too), order and every other line stay, as with
     postconf(1). New names go to the end.
     """
@@ -107,7 +107,7 @@ def edit(text: str, changes: Mapping[str, Any], *, file: str = FILE) -> str:
     replaced: dict[int, str] = {}
     for entry in entries:
         is_last = entry is last[entry.name]
-        if entry.name not in wanted or (is_last and wanted[entry.name] == entry.value):
+        if entry.name not in wanted or wanted[entry.name] == last[entry.name].value:
             continue
         replaced.update({number: "" for number in range(entry.start, entry.end + 1) if not is_comment(lines[number - 1])})
         if is_last and wanted[entry.name] is not None:

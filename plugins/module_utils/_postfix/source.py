@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .lines import ConfigError, logical_lines
-from .table import COMPILED, TEXT
+from .table import COMPILED, CONNECTED, TEXT
 
 PLAIN = "plain"
-TYPES = (*COMPILED, *TEXT, PLAIN)
+TYPES = (*COMPILED, *TEXT, *CONNECTED, PLAIN)
 # A key ends at the first blank outside double quotes (postmap(1), key and value).
 _ROW = re.compile(r'((?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+)\s+(\S.*)')
+# aliases(5): the key is a local part, which may be quoted, and ends at the colon.
+_ALIAS = re.compile(r'("(?:[^"\\]|\\.)*"|[^\s:"](?:[^:"]*[^\s:"])?)\s*:\s*(\S.*)')
 # What postmap -q would take for something else than the key that postmap made of it.
 _UNASKED = re.compile(r'["\\]|\A-\Z')
 # A text of more characters is shown as a few of its rows.
@@ -35,32 +37,36 @@ class Row:
     value: str
 
 
-def rows(text: str, *, file: str) -> Iterator[Row]:
+def rows(text: str, *, file: str, aliases: bool = False) -> Iterator[Row]:
     """Yield the rows in file order, keys as written. Raises L(ConfigError)."""
-    match = _ROW.fullmatch
+    match = (_ALIAS if aliases else _ROW).fullmatch
     for line in logical_lines(text, file=file):
         found = match(line.text)
         if found is None:
             # Without the row, which may be a credential.
-            raise ConfigError("a row is a key, blanks and a value", file=file, line=line.start)
+            raise ConfigError(f"a row is a key, {'a colon' if aliases else 'blanks'} and a value", file=file, line=line.start)
         yield Row(line.start, *found.groups())
 
 
-def normal(text: str, *, kind: str, file: str) -> tuple[str, int]:
+def normal(text: str, *, kind: str, file: str, aliases: bool = False) -> tuple[str, int]:
     """Return the text to publish and its number of rows.
 
     A compiled table is sorted by folded key (postmap takes half the time and memory, and an order
     of rows in variables is no change), without comments, and a key that occurs twice is refused:
     postmap(1) would keep the first and only warn. Every other text stays as it is.
     """
+    if aliases and kind not in COMPILED:
+        raise ConfigError(f"aliases are compiled, and a table of type {kind} is not", file=file)
     if kind in COMPILED:
-        return _sorted(text, file=file)
+        return _sorted(text, file=file, aliases=aliases)
+    if kind in CONNECTED:
+        _settings(text, file=file)
     if kind == "texthash":
         _unique(rows(text, file=file), file=file)
     return _ended(text), count(text)
 
 
-def ends(text: str, *, file: str) -> list[Row]:
+def ends(text: str, *, file: str, aliases: bool = False) -> list[Row]:
     """The first and the last row whose key can be asked for as it is written; fewer when there are fewer.
 
     Reads no more of the text than it takes to find them.
@@ -69,12 +75,12 @@ def ends(text: str, *, file: str) -> list[Row]:
     end = 0
     while not found and end < len(text):
         start, end = end, _row_end(text, end)
-        found = _askable(text, start, end, file=file)
+        found = _askable(text, start, end, file=file, aliases=aliases)
     start = len(text)
     while found and start > end:
         stop, start = start, text.rfind("\n", 0, start - 1) + 1
         if _begins(text, start):
-            last = _askable(text, start, len(text) if stop == len(text) else _row_end(text, start), file=file)
+            last = _askable(text, start, len(text) if stop == len(text) else _row_end(text, start), file=file, aliases=aliases)
             if last:
                 return [*found, *last]
     return found
@@ -104,9 +110,9 @@ def _row_end(text: str, start: int) -> int:
     return end
 
 
-def _askable(text: str, start: int, end: int, *, file: str) -> list[Row]:
+def _askable(text: str, start: int, end: int, *, file: str, aliases: bool) -> list[Row]:
     before = text.count("\n", 0, start)
-    return [Row(row.line + before, row.key, row.value) for row in rows(text[start:end], file=file) if not _UNASKED.search(row.key)]
+    return [Row(row.line + before, row.key, row.value) for row in rows(text[start:end], file=file, aliases=aliases) if not _UNASKED.search(row.key)]
 
 
 def count(text: str) -> int:
@@ -118,9 +124,18 @@ def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _sorted(text: str, *, file: str) -> tuple[str, int]:
-    found = _unique(rows(text, file=file), file=file)
-    return "".join(f"{found[key].key} {found[key].value}\n" for key in sorted(found)), len(found)
+def _sorted(text: str, *, file: str, aliases: bool) -> tuple[str, int]:
+    found = _unique(rows(text, file=file, aliases=aliases), file=file)
+    colon = ":" if aliases else ""
+    return "".join(f"{found[key].key}{colon} {found[key].value}\n" for key in sorted(found)), len(found)
+
+
+def _settings(text: str, *, file: str) -> None:
+    """Refuse what is no parameter, as in main.cf; Postfix would say so with the line, which may be a password."""
+    for line in logical_lines(text, file=file):
+        name, equals, _value = line.text.partition("=")
+        if not equals or len(name.split()) != 1:
+            raise ConfigError("a line is the name of a parameter, '=' and a value", file=file, line=line.start)
 
 
 def _unique(source: Iterator[Row], *, file: str) -> dict[str, Row]:

@@ -13,6 +13,8 @@ from .lines import BLANKS, ConfigError, clean, logical_lines
 COMPILED = {"lmdb": ".lmdb", "cdb": ".cdb", "hash": ".db", "btree": ".db", "dbm": ".pag", "sdbm": ".pag"}
 # Types that Postfix reads from a text file as it stands.
 TEXT = ("texthash", "cidr", "regexp", "pcre")
+# Types whose source says how to reach a server, in the syntax of main.cf (mysql_table(5) and others).
+CONNECTED = ("ldap", "memcache", "mongodb", "mysql", "pgsql", "sqlite")
 
 
 def _key_end(line: str) -> int:

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from . import macros, main_cf, master_cf, programs, table
+from . import macros, main_cf, master_cf, programs, references, table
 from .generation import Listener, Table, listeners
 from .lines import SEPARATORS, ConfigError, logical_lines, split_groups
 from .macros import expand
@@ -199,7 +199,6 @@ _TRANSPORTS = _set(
     " address_verify_default_transport address_verify_local_transport address_verify_virtual_transport address_verify_relay_transport"
 )
 _TRANSPORT_MAPS = ("transport_maps", "sender_dependent_default_transport_maps", "mailbox_transport_maps", "fallback_transport_maps")
-_CACHES = re.compile(r".*_(?:cache_database|cache_map|verify_map|cache_name)\Z")
 # Parameters of which every word is a table.
 _TABLES = re.compile(r"(?!proxy_)(?:.*_)?(?:maps|checks|cache_map|reply_map|verify_map|command_filter|reply_filter|status_filter)\Z")
 _NEXTHOP = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]:]+)(?::(?:([0-9]{1,9})|[a-z][a-z0-9-]*))?\Z")
@@ -221,7 +220,7 @@ MAP_TYPES = _set(
     """
 )
 # The name is a file: a source beside a product, a text, or the description of a connection.
-_FILE_TYPES = frozenset([*table.COMPILED, *table.TEXT, "mysql", "pgsql", "ldap", "sqlite", "memcache", "mongodb"])
+_FILE_TYPES = frozenset([*table.COMPILED, *table.TEXT, *table.CONNECTED])
 _INTEGER = re.compile(r"[+-]?\d+\Z")
 _TIME = re.compile(r"\d+[smhdw]?\Z")
 _MAP = re.compile(r"([a-z]+):(.*)\Z", re.DOTALL)
@@ -485,7 +484,7 @@ class _Checker:
             # smtpd(8) opens the default of this one whatever else is set.
             name = "local_recipient_maps"
             value = expand(self.main.values.get(name, ""), self.main.values)
-        list_ = "proxy_write_maps" if _CACHES.match(name) else "proxy_read_maps"
+        list_ = "proxy_write_maps" if references.CACHE.match(name) else "proxy_read_maps"
         approved = set(_PROXIED.findall(expand(self.main.values.get(list_, ""), self.main.values)))
         for word in dict.fromkeys(_PROXIED.findall(value)):
             if word not in approved and "$" not in word:
@@ -564,9 +563,12 @@ class _Checker:
             yield scope.error(name, f"an inline table is {{ key=value, ... }}, not {path!r}")
         if kind not in _FILE_TYPES or path.startswith("{"):
             return
+        if path.endswith("/") and name not in self.node.defaults and not _TABLES.match(name):
+            # The beginning of names that other parameters make: indexed = hash:${config_directory}/
+            return
         if not path.startswith("/"):
             yield scope.error(name, f"a table needs an absolute path: {word!r}")
-        elif not _CACHES.match(name):
+        elif not references.CACHE.match(name):
             yield from self._present(scope, name, kind, path)
         elif self.node.exists is not None and not self._own_place(path) and not self.node.exists(path.rpartition("/")[0] or "/"):
             yield scope.error(name, f"the directory of {word!r} does not exist")

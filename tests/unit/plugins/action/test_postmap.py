@@ -93,7 +93,7 @@ def test_the_order_of_rows_is_no_difference() -> None:
     [
         ({"tables": [table("a 1\nA 2\n")]}, "/t, line 2: A: the key occurs twice"),
         ({"tables": [table("a\n")]}, "/t, line 1: a row is a key"),
-        ({"tables": [{"path": "/t"}]}, "/t: one of content and src is required"),
+        ({"tables": [table("a 1", src="/etc/hostname")]}, "/t: content and src exclude each other"),
         ({"tables": [table("a 1"), table("b 1")]}, "a path occurs twice"),
         ({"tables": [table("a 1", mode="rw")]}, "mode must be an octal string"),
         ({"tables": [{"path": "/t", "src": "/no/such/file"}]}, "/no/such/file"),
@@ -141,3 +141,32 @@ def test_a_bad_account_names_file_and_line(tmp_path: Path) -> None:
 
 def _sorted(text: str) -> str:
     return "".join(sorted(text.splitlines(keepends=True)))
+
+
+def test_a_table_without_rows_is_the_one_that_lies_on_the_node() -> None:
+    node = Node({"tables": [{"path": "/t"}]})
+    node.run()
+    assert [call["wanted"][0]["digest"] for call in node.calls] == [""]
+    assert node.sent == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "access"),
+    [
+        ({}, ("root", 0o640, False)),
+        ({"secret": True}, ("root", 0o600, True)),
+        ({"type": "pgsql"}, ("postfix", 0o640, True)),
+        ({"type": "mysql", "group": "root", "mode": "0600", "secret": True}, ("root", 0o600, True)),
+    ],
+)
+def test_a_source_with_a_password_is_secret_and_for_postfix(arguments: dict[str, Any], access: tuple[str, int, bool]) -> None:
+    node = Node({"tables": [{"path": "/t", "content": "a = 1\n" if "type" in arguments else "a 1\n", **arguments}]})
+    node.run()
+    (wanted,) = node.calls[0]["wanted"]
+    assert (wanted["group"], wanted["mode"], wanted["secret"]) == access
+
+
+def test_a_migration_is_the_affair_of_the_node() -> None:
+    node = Node({"migrate": {"unit": "postfix.service"}})
+    node._execute_module = lambda **call: call["module_args"]  # type: ignore[method-assign]
+    assert node.run() == {"migrate": {"config_directory": "/etc/postfix", "type": "lmdb", "unit": "postfix.service"}}

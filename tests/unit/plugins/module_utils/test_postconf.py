@@ -61,3 +61,21 @@ def test_a_list_is_wanted_where_elements_are_appended() -> None:
 def test_the_diff_shows_the_file_that_changes_alone() -> None:
     diff = core.plan(before(), parameters(main={"a": 2}))[0].diff
     assert [(entry["before_header"], entry["before"], entry["after"]) for entry in diff] == [("/etc/postfix/main.cf", "a = 1\n", "a = 2\n")]
+
+
+@pytest.mark.parametrize("value", ["y", True])
+def test_a_column_is_a_letter_or_a_boolean(value: Any) -> None:
+    assert core.plan(before(), parameters(services=[service(chroot=value, private="n", unpriv="-")]))[0].steps == ()
+
+
+def test_a_complaint_that_moved_to_another_line_is_not_new(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    def complaints(files: Any) -> list[str]:
+        number = len(str(files["main.cf"]).splitlines())
+        unused = ["warning: main.cf: unused parameter: b=1"] if "b" in files["main.cf"] else []
+        return [f"warning: main.cf, line {number}: overriding earlier entry: a=1", *unused]
+
+    monkeypatch.setattr(core, "_complaints", complaints)
+    monkeypatch.setattr(core, "installed", lambda _program: True)
+    core.validate(tmp_path, {"main.cf": "a = 1\n"}, {"main.cf": "a = 1\nc = 1\n"})
+    with pytest.raises(ConfigError, match=r"unused parameter: b=1$"):
+        core.validate(tmp_path, {"main.cf": "a = 1\n"}, {"main.cf": "a = 1\nb = 1\n"})

@@ -188,3 +188,68 @@ def test_the_real_postmap_publishes_and_answers(tmp_path: Path, kind: str) -> No
     table = wanted("192.0.2.1 1\n", path=str(path), type=kind, owner=OWNER, group=GROUP)
     assert run(tmp_path, table, "192.0.2.1 1\n")["changed"]
     assert not run(tmp_path, table)["changed"]
+
+
+def test_rows_that_lie_on_the_node_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "users"
+    path.parent.mkdir()
+    path.write_text("# by hand\nx 1\n")
+    path.chmod(0o600)
+    table = core.replace(plain(path, ""), digest="", entries=0)
+    first, second = run(tmp_path, table), run(tmp_path, table)
+    assert (first["changed"], second["changed"], path.read_text()) == (True, False, "# by hand\nx 1\n")
+    assert second["tables"] == [{"path": str(path), "changed": False, "entries": 1, "digest": core.digest(path.read_text())}]
+
+
+def test_rows_that_lie_nowhere_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file on the node, and neither content nor src"):
+        run(tmp_path, core.replace(plain(tmp_path / "none", ""), digest=""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said", "shown"),
+    [
+        ("mysql", "password = geheim\n", "denied for a with geheim", "denied for a with (secret)"),
+        ("ldap", "bind_pw = geheim\nserver_host = x\n", "geheim x", "(secret) x"),
+        ("pgsql", "hosts = a\n", "connect to postgresql://u:geheim@db/x", "connect to postgresql://(secret)@db/x"),
+        ("mongodb", "uri = mongodb://u:geheim@db\n", "no mongodb://u:geheim@db", "no (secret)"),
+        ("lmdb", "password geheim\n", "geheim", "geheim"),
+    ],
+)
+def test_what_a_server_says_is_told_without_credentials(kind: str, text: str, said: str, shown: str) -> None:
+    assert core._concealed(said, text, kind) == shown
+
+
+@pytest.mark.parametrize(
+    ("main", "left"),
+    [
+        ("virtual_alias_maps = hash:{path}\n", [".cdb"]),
+        ("virtual_alias_maps = lmdb:{path}\n", [".cdb", ".db"]),
+        ("virtual_alias_maps = cdb:{path} hash:{path}\n", []),
+    ],
+)
+def test_a_compiled_file_that_a_configuration_names_is_no_former_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, main: str, left: list[str]) -> None:
+    monkeypatch.setattr(core, "run", lambda *_command: Outcome(127, "", ""))
+    path = tmp_path / "t"
+    for suffix in (".lmdb", ".db", ".cdb"):
+        (tmp_path / f"t{suffix}").touch()
+    config = tmp_path / "etc/postfix-x"
+    config.mkdir(parents=True)
+    (config / "main.cf").write_text(main.format(path=path))
+    assert [product.suffix for product in core.former(str(path), "lmdb", tmp_path)] == left
+
+
+def test_what_cannot_be_read_may_name_any_compiled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "run", lambda *_command: Outcome(127, "", ""))
+    (tmp_path / "t.db").touch()
+    config = tmp_path / "etc/postfix-x"
+    config.mkdir(parents=True)
+    (config / "main.cf").touch()
+    assert core.former(str(tmp_path / "t"), "lmdb", tmp_path)
+    (config / "master.cf").write_text("smtp inet\n")
+    assert not core.former(str(tmp_path / "t"), "lmdb", tmp_path)
+
+
+@pytest.mark.parametrize(("said", "value", "right"), [("a,  b\n", "a, b", True), ("a, c\n", "a, b", False)])
+def test_blanks_of_a_continuation_are_no_difference(said: str, value: str, right: bool) -> None:
+    assert (core._wrong(Outcome(0, said, ""), "k", value) is None) == right

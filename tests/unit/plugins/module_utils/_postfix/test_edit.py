@@ -131,3 +131,21 @@ def test_what_is_appended_is_there_once_and_can_be_removed_again(present: list[s
     assert edit.main(appended, values={}, append={"list": added}) == appended
     removed = edit.main(appended, values={}, remove={"list": [word for word in added if word not in present]})
     assert main_cf.parameters(removed) == main_cf.parameters(text) | {"list": ", ".join(present)}
+
+
+@pytest.mark.parametrize("text", ["relayhost = a\nbiff = no\nrelayhost = b\n", "relayhost=b # not a comment\nrelayhost =  b\n"])
+def test_a_value_that_counts_already_leaves_every_line(text: str) -> None:
+    assert edit.main(text, values={"relayhost": "b"}) == text
+
+
+def test_all_arguments_of_a_service_are_set_at_once() -> None:
+    text = "x  unix - n n - - pipe\n  flags=F user=c argv=/bin/d\n# end\n"
+    change = edit.ServiceEdit(service="x", type="unix", args=["flags=R", "user=a", "argv=/bin/b ${recipient}"])
+    after = edit.services(text, [change])
+    assert after == "x  unix - n n - - pipe\n    flags=R user=a argv=/bin/b ${recipient}\n# end\n"
+    assert edit.services(after, [change]) == after
+
+
+def test_arguments_that_are_there_already_leave_every_line() -> None:
+    text = "x  unix - n n - - pipe\n  -o biff=no\n# why\n  flags=F user=c\n  argv=/bin/d\n"
+    assert edit.services(text, [edit.ServiceEdit(service="x", type="unix", args=["-o biff=no", "flags=F user=c argv=/bin/d"])]) == text

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import generation, master_cf, report
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import generation, master_cf, references, report
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.instance import Before
 
 
@@ -29,8 +30,13 @@ def state(made_of: generation.Generation, /, **more: Any) -> Before:
     return Before(**{**defaults, **more})
 
 
+def describe(before: Before, generations: Sequence[str] = (), **more: Any) -> dict[str, Any]:
+    flags = {name: more.pop(name) for name in ("defaults", "content") if name in more and isinstance(more[name], bool)}
+    return report.describe("postfix-mx", before, generations, report.Node(**{"config": "/etc/postfix-mx", **more}), **flags)
+
+
 def node(before: Before, *, release: str = "13") -> dict[str, Any]:
-    return {"release": release, "instances": [report.describe("postfix-mx", before, [before.active])]}
+    return {"release": release, "instances": [describe(before, [before.active])]}
 
 
 PLAIN = made()
@@ -38,13 +44,14 @@ EDITED = {**PLAIN.files, "main.cf": PLAIN.files["main.cf"].replace("mynetworks =
 
 
 def test_digests_come_from_the_files() -> None:
-    told = report.describe("postfix-mx", state(PLAIN, active="0-0", loaded="0-0"), [])
+    told = describe(state(PLAIN, active="0-0", loaded="0-0"))
     assert (told["shared"], told["local"]) == (PLAIN.shared, PLAIN.local)
 
 
 def test_shared_parameters_have_what_a_node_overrides_but_not_its_own() -> None:
-    told = report.describe("postfix-mx", state(made(main={"a": "1", "b": "2"}, local={"b": "3", "c": "4"})), [])
-    assert told["main"] == {"a": "1", "b": "2"}
+    told = describe(state(made(main={"a": "1", "b": "2"}, local={"b": "3", "c": "4"})))
+    assert (told["variables"]["main"], told["variables"]["local"]) == ({"a": "1", "b": "2"}, {"b": "3", "c": "4"})
+    assert told["parameters"] == {"a": "1", "b": "3", "c": "4"}
 
 
 @pytest.mark.parametrize(
@@ -115,3 +122,38 @@ def test_releases_may_differ_and_it_is_shown() -> None:
 def test_an_instance_that_a_node_lacks_is_named(wanted: dict[str, list[str]], errors: list[str]) -> None:
     nodes = {"mx1": node(state(PLAIN)), "mx2": {"release": "13", "instances": []}}
     assert report.compare(nodes, wanted)["errors"] == errors
+
+
+def test_policy_tables_have_the_type_that_the_configuration_names() -> None:
+    built = generation.build(
+        main={"smtpd_client_restrictions": "check_client_access cidr:$config_directory/a"},
+        local={},
+        services=[],
+        tables=[generation.Table("a", "cidr", "192.0.2.1 OK\n"), generation.Table("b", "texthash", "x y\n")],
+    )
+    named = references.of_files(built.files, directory="/etc/postfix-mx", defaults={})
+    told = describe(state(built), tables=[report.TableFile(references=named, digest="d", mode=0o644)])
+    assert [(entry["name"], entry["type"]) for entry in told["variables"]["tables"]] == [("a", "cidr"), ("b", "texthash")]
+    assert told["variables"]["data"] == []
+
+
+def test_an_instance_is_made_again_of_its_variables() -> None:
+    built = made(main={"mynetworks": "", "b": "1"}, local={"b": "2", "myhostname": "mx1.test"})
+    told = describe(state(built))["variables"]
+    again = generation.build(
+        main=told["main"],
+        local=told["local"],
+        services=[master_cf.service(entry) for entry in told["services"]],
+        tables=[generation.Table(entry["name"], entry["type"], entry["content"]) for entry in told["tables"]],
+    )
+    assert again.name == built.name
+
+
+def test_what_does_not_run_from_generations_is_not_compared() -> None:
+    nodes = {"mx1": {"release": "13", "instances": [describe(state(PLAIN), managed=False)]}, "mx2": node(state(made(maxproc="7")))}
+    assert report.compare(nodes, {}) == {"errors": [], "differences": []}
+
+
+def test_what_others_made_is_not_the_instance_that_a_node_must_have() -> None:
+    nodes = {"mx1": {"release": "13", "instances": [describe(state(PLAIN), managed=False)]}}
+    assert report.compare(nodes, {"mx1": ["postfix-mx"]})["errors"] == ["postfix-mx (mx1): the node lacks the instance"]

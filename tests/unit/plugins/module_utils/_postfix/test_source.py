@@ -78,3 +78,35 @@ def test_what_is_published_reads_back_as_it_was(table: dict[str, str]) -> None:
     assert {row.key: row.value for row in source.rows(content, file="t")} == table
     assert entries == len(table)
     assert source.normal(content, kind="lmdb", file="t") == (content, entries)
+
+
+def test_aliases_are_sorted_too_and_keep_their_colon() -> None:
+    text = '# see aliases(5)\nroot:bob,\n  eve\n"a: b" : "|/bin/x y"\nPostmaster:\troot\n'
+    assert source.normal(text, kind="lmdb", file="t", aliases=True) == ('"a: b": "|/bin/x y"\nPostmaster: root\nroot: bob, eve\n', 3)
+
+
+@pytest.mark.parametrize("text", ["root bob\n", ": bob\n", "root:\n", '"a: b\n'])
+def test_what_is_no_alias_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="t, line 1: a row is a key, a colon and a value"):
+        source.normal(text, kind="lmdb", file="t", aliases=True)
+
+
+def test_aliases_are_compiled() -> None:
+    with pytest.raises(ConfigError, match="t: aliases are compiled, and a table of type texthash is not"):
+        source.normal("root: bob\n", kind="texthash", file="t", aliases=True)
+
+
+def test_the_ends_of_aliases_are_keys_without_colon() -> None:
+    assert [row.key for row in source.ends("root: bob\neve : bob\n", file="t", aliases=True)] == ["root", "eve"]
+
+
+@pytest.mark.parametrize("kind", ["pgsql", "ldap", "memcache"])
+def test_a_source_that_names_a_server_stays_as_it_is(kind: str) -> None:
+    text = "# c\nhosts = db\nquery = SELECT a\n  FROM b\n"
+    assert source.normal(text, kind=kind, file="t") == (text, 2)
+
+
+@pytest.mark.parametrize("line", ["geheim", "pass word = geheim", "= geheim"])
+def test_what_is_no_parameter_of_a_server_is_refused_and_not_shown(line: str) -> None:
+    with pytest.raises(ConfigError, match=r"^t, line 2: a line is the name of a parameter, '=' and a value$"):
+        source.normal(f"hosts = db\n{line}\n", kind="mysql", file="t")
