@@ -354,7 +354,9 @@ def large_table(bench: Bench, nodes: Fleet) -> None:
 
 def _tier() -> Play:
     """A host with the relay tier and nothing else; its own role asks for the packages."""
-    play = _play(vars_files=[str(ROOT / "playbooks/vars/cluster.yml")], roles=["mailcluster.postfix.relay"])
+    # The hosts as the playbooks have them: by a filter, so that all are loaded before workers are forked.
+    hosts = "{{ groups | mailcluster.postfix.cluster_tiers | join(':') }}"
+    play = _play(hosts=hosts, vars_files=[str(ROOT / "playbooks/vars/cluster.yml")], roles=["mailcluster.postfix.relay"])
     del play["tasks"]
     return play
 
