@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.values import words
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import words
 
 try:
     from netaddr import INET_PTON, AddrFormatError, IPAddress, IPNetwork, cidr_merge

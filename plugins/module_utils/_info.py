@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from . import _commands, _files, _instance, _queue, _tables
-from ._postfix import main_cf, master_cf, references, source, table, values
+from ._postfix import main_cf, master_cf, references, source, table
 from ._postfix.instance import Before, Paths
-from ._postfix.lines import ConfigError
+from ._postfix.lines import ConfigError, words
 from ._postfix.macros import expand
 from ._postfix.references import Reference
 from ._postfix.report import Node, TableFile, describe
@@ -30,7 +30,7 @@ def found(root: Path = Path("/")) -> list[str]:
     main = _files.read(root / "etc/postfix" / main_cf.FILE)
     if main is not None:
         names.add(_queue.DEFAULT)
-        for word in values.words(main_cf.parameters(main).get("multi_instance_directories", "")):
+        for word in words(main_cf.parameters(main).get("multi_instance_directories", "")):
             with contextlib.suppress(ConfigError):
                 if str(_queue.directory(Path(word).name)) == word:
                     names.add(Path(word).name)

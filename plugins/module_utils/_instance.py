@@ -17,13 +17,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import _commands, _files, _probe
-from ._postfix import generation, main_cf, master_cf, source, table, values
+from . import _commands, _files
+from ._postfix import generation, main_cf, master_cf, source, table
 from ._postfix.generation import Generation, Table
 from ._postfix.instance import UNIT, Before, DataTable, InstancePlan, Paths, Published, Wanted
-from ._postfix.lines import ConfigError
+from ._postfix.lines import ConfigError, words
+
+# An unchanged instance needs neither `values` nor `_probe`: a node compiles what a module imports at every call, so they are imported
+# where they are used.
+if TYPE_CHECKING:
+    from ._postfix import values
 
 _QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 _LOG_LINE = re.compile(r"\S+ +\S+ \S+ \S+ ([\w./-]+)\[\d+\]: (.*)")
@@ -181,7 +186,7 @@ def _journal(paths: Paths) -> Mapping[str, object]:
 
 
 def _alternates(text: str) -> list[str]:
-    return values.words(main_cf.parameters(text).get("alternate_config_directories", ""))
+    return words(main_cf.parameters(text).get("alternate_config_directories", ""))
 
 
 def _published(paths: Paths, entry: Table) -> Published | None:
@@ -217,7 +222,7 @@ def validate(paths: Paths, wanted: Generation, tables: Sequence[DataTable], *, b
         candidate = Path(name)
         candidate.chmod(0o755)
         _write_generation(candidate, wanted, compile_tables=installed, report=report)
-        node = _node(paths, tables) if installed else values.Node(data=_data_paths(paths, tables))
+        node = _node(paths, tables, installed=installed)
         problems = _check(paths, wanted, tables, node)
         if check_mode:
             # Tasks that would make a missing file have not run.
@@ -238,6 +243,8 @@ def validate(paths: Paths, wanted: Generation, tables: Sequence[DataTable], *, b
 
 
 def _check(paths: Paths, wanted: Generation, tables: Sequence[DataTable], node: values.Node) -> list[ConfigError]:
+    from ._postfix import values
+
     return values.check(
         main=main_cf.parameters(wanted.files[main_cf.FILE]),
         services=master_cf.parse(wanted.files[master_cf.FILE]),
@@ -255,17 +262,18 @@ def replace_name(entry: Table, path: str) -> Table:
     return clone
 
 
-def _data_paths(paths: Paths, tables: Sequence[DataTable]) -> dict[str, str]:
-    return {str(paths.data / entry.table.name): entry.table.kind for entry in tables if entry.present}
+def _node(paths: Paths, tables: Sequence[DataTable], *, installed: bool) -> values.Node:
+    from ._postfix import values
 
-
-def _node(paths: Paths, tables: Sequence[DataTable]) -> values.Node:
+    data = {str(paths.data / entry.table.name): entry.table.kind for entry in tables if entry.present}
+    if not installed:
+        return values.Node(data=data)
     defaults = main_cf.parameters(_commands.run("postconf", "-d").stdout)
     return values.Node(
         defaults=defaults,
         map_types=frozenset(_commands.run("postconf", "-m").stdout.split()),
         exists=lambda path: Path(path).exists(),
-        data=_data_paths(paths, tables),
+        data=data,
     )
 
 
@@ -300,6 +308,8 @@ def _placed(said: str, wanted: Generation) -> ConfigError:
 
 def busy_ports(paths: Paths, before: Before, wanted: Mapping[str, str]) -> list[str]:
     """Return the new listeners that another program already holds: a reload would return 0 and master die."""
+    from . import _probe
+
     # A run that was killed while it repaired leaves unknown which generation is loaded.
     loaded = [before.loaded_files or read_generation(paths, name) for name in history(paths)] if before.running else []
     own = {entry.port for files in loaded for entry in generation.listeners(master_cf.parse((files or {}).get(master_cf.FILE, "")))}
@@ -520,6 +530,8 @@ def _prove(paths: Paths, files: Mapping[str, str], *, probe: bool, report: Repor
         return ["master does not run"]
     if not probe:
         return []
+    from . import _probe
+
     found = _probe.targets(main_cf.parameters(files[main_cf.FILE]), master_cf.parse(files[master_cf.FILE]))
     failures, warnings = _probe.probe(found, alive=lambda command: bool(_children(paths, command)))
     report.warnings += warnings

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import main_cf, master_cf
-from .lines import ConfigError, is_comment, logical_lines
+from .lines import ConfigError, is_comment, logical_lines, words
 from .master_cf import Service
-from .values import words
 
 _FIELDS = ("service", "type", "private", "unpriv", "chroot", "wakeup", "maxproc", "command")
 _FIRST_LINE = re.compile(r"(\S+)(\s*)")

@@ -122,3 +122,17 @@ def balanced(text: str) -> bool:
 def unspellable(value: object, *, file: str, subject: str) -> ConfigError:
     """The error of a value whose type has no spelling in Postfix."""
     return ConfigError(f"a value cannot be {type(value).__name__}: {value!r}", file=file, subject=subject)
+
+
+def words(value: str) -> list[str]:
+    """Split a list value at blanks and commas, but not inside ``{ }``."""
+    result, word, depth = [], "", 0
+    for char in value:
+        if not depth and (char == "," or char in SEPARATORS):
+            if word:
+                result.append(word)
+            word = ""
+            continue
+        depth += (char == "{") - (char == "}" and depth > 0)
+        word += char
+    return [*result, word] if word else result

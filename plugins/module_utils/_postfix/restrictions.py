@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
 from . import values
-from .lines import ConfigError, clean
+from .lines import ConfigError, clean, words
 
 RECIPIENT = "smtpd_recipient_restrictions"
 _RELAY = "smtpd_relay_restrictions"
@@ -220,7 +220,7 @@ def _words(source: Sequence[str] | str, subject: str) -> list[str]:
         if not isinstance(text, str):
             raise ConfigError(f"an entry is a text, not {type(text).__name__}: {text!r}", subject=subject)
     # A text may be the value of a main.cf, over several lines.
-    return [word for text in texts for word in values.words(clean(" ".join(text.splitlines()), file="", subject=subject))]
+    return [word for text in texts for word in words(clean(" ".join(text.splitlines()), file="", subject=subject))]
 
 
 def _unique(entries: Iterable[Entry]) -> list[Entry]:

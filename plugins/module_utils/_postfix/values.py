@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from . import macros, main_cf, master_cf, programs, references, table
 from .generation import Listener, Table, listeners
-from .lines import SEPARATORS, ConfigError, logical_lines, split_groups
+from .lines import SEPARATORS, ConfigError, logical_lines, split_groups, words
 from .macros import expand
 from .master_cf import Service
 
@@ -269,20 +269,6 @@ class _Scope:
 
     def error(self, name: str, reason: str) -> ConfigError:
         return ConfigError(reason, file=self.file, subject=f"{self.subject}: {name}" if self.subject else name)
-
-
-def words(value: str) -> list[str]:
-    """Split a list value at blanks and commas, but not inside ``{ }``."""
-    result, word, depth = [], "", 0
-    for char in value:
-        if not depth and (char == "," or char in SEPARATORS):
-            if word:
-                result.append(word)
-            word = ""
-            continue
-        depth += (char == "{") - (char == "}" and depth > 0)
-        word += char
-    return [*result, word] if word else result
 
 
 def like(word: str, known: Collection[str]) -> str:
