@@ -41,6 +41,7 @@ class Report:
 
     warnings: list[str] = field(default_factory=list)
     unvalidated: list[str] = field(default_factory=list)
+    deprecated: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -286,8 +287,8 @@ def _ask_postfix(candidate: Path, wanted: Generation, report: Report) -> list[Co
         for line in dict.fromkeys(said):
             if re.search(r"unused parameter|undefined parameter|overriding earlier entry", line):
                 problems.append(_placed(line.removeprefix("warning: "), wanted))
-            elif not outcome.rc and line not in report.warnings:
-                report.warnings.append(line)
+            elif not outcome.rc and line not in report.deprecated:
+                report.deprecated.append(line)
         if outcome.rc:
             problems.append(ConfigError("; ".join(said) or f"postconf {option} fails", subject="postconf"))
     return list({str(problem): problem for problem in problems}.values())

@@ -250,6 +250,19 @@ reasons:
   returned: when O(state) is not V(absent)
   type: list
   elements: str
+per_node:
+  description: The parameters and services that only this node has.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: str
+  sample: [myhostname, smtp/unix]
+deprecated:
+  description: >-
+    What C(postconf) says, in its words, of parameters that are on their way out, when a generation was validated. One that is unused or
+    unknown fails.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: str
 seconds:
   description: Seconds from loading to the end of the probe.
   returned: when O(state) is not V(absent)
@@ -332,7 +345,7 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
             _instance.apply(paths, before, wanted, steps, made=made, keep=module.params["keep"], probe=module.params["probe"], report=report)
     else:
         _validate(module, paths, made, wanted, before, steps, report)
-    for warning in [*report.warnings, *report.unvalidated]:
+    for warning in [*report.deprecated, *report.warnings, *report.unvalidated]:
         module.warn(warning)
     shared, _dash, local = wanted.target.partition("-")
     return {
@@ -345,6 +358,8 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
         "previous": before.active,
         "load": steps.load,
         "reasons": list(steps.reasons),
+        "per_node": [*sorted(module.params["local"]), *(f"{entry['service']}/{entry['type']}" for entry in module.params["local_services"])],
+        "deprecated": report.deprecated,
         "seconds": report.seconds,
         "unvalidated": report.unvalidated,
     }

@@ -26,7 +26,7 @@ TIERS = ("mx", "submission", "relay")
 
 
 def instances() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name of a case and the engine's variables for the first host of every tier of every site."""
+    """Yield the name of a case and the engine's variables for every instance of the first host of every tier of every site."""
     init_plugin_loader([str(ROOT / ".cache/collections")])
     loader = DataLoader()
     for site in SITES:
@@ -42,8 +42,9 @@ def instances() -> Iterator[tuple[str, dict[str, Any]]]:
             variables |= tasks[-1]["vars"]
             engine = loader.load_from_file(str(ROOT / "roles/postfix/tasks/main.yml"), trusted_as_template=True)
             call = next(task["mailcluster.postfix.postfix_instance"] for task in engine if "mailcluster.postfix.postfix_instance" in task)
-            templar = Templar(loader=loader, variables=variables)
-            yield f"{tier} of {site}", templar.template({name: call[name] for name in ("name", "main", "local", "services", "tables")})
+            wanted = {name: call[name] for name in ("name", "main", "local", "services", "local_services", "tables")}
+            for each in Templar(loader=loader, variables=variables).template(variables["mailcluster_tier_instances"])[tier]:
+                yield f"{each['name']} of {site}", Templar(loader=loader, variables={**variables, "__each": each}).template(wanted)
 
 
 json.dump(dict(instances()), sys.stdout)

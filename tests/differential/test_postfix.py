@@ -272,16 +272,22 @@ def role_instances() -> dict[str, Any]:
     return json.loads(asked.stdout)
 
 
-@pytest.mark.parametrize("site", ["lab", "single", "two_regions"])
-@pytest.mark.parametrize("tier", ["mx", "submission", "relay"])
-def test_nothing_that_the_roles_set_is_refused(postfix: dict[str, Any], role_instances: dict[str, Any], tier: str, site: str) -> None:
+ROLE_INSTANCES = [f"postfix-{tier} of {site}" for tier in ("mx", "submission", "relay") for site in ("lab", "single", "two_regions")]
+
+
+def test_every_instance_of_the_examples_is_judged(role_instances: dict[str, Any]) -> None:
+    assert sorted(role_instances) == sorted([*ROLE_INSTANCES, "postfix-relay-bulk of lab"])
+
+
+@pytest.mark.parametrize("name", [*ROLE_INSTANCES, "postfix-relay-bulk of lab"])
+def test_nothing_that_the_roles_set_is_refused(postfix: dict[str, Any], role_instances: dict[str, Any], name: str) -> None:
     answer = postfix["defaults"]["all"]
     defaults = main_cf.parameters(answer["plain"]["out"])
-    made = role_instances[f"{tier} of {site}"]
+    made = role_instances[name]
     assert len(made["main"]) > 30
     found = values.check(
         main=main_cf.parameters(main_cf.render({**made["main"], **made["local"]})),
-        services=master_cf.merge([master_cf.service(entry) for entry in made["services"]]),
+        services=master_cf.merge([master_cf.service(entry) for entry in [*made["services"], *made["local_services"]]]),
         directory=f"/etc/{made['name']}",
         tables=[Table(entry["name"], entry["type"], entry["content"]) for entry in made["tables"]],
         node=values.Node(

@@ -51,6 +51,7 @@ class Node:
         self.running = ""
         self.throttled = False
         self.said = ""
+        self.deprecated = ""
         self.merged = 0
         self.commands: list[tuple[str, ...]] = []
         self.installed = True
@@ -69,6 +70,8 @@ class Node:
             return Outcome(0, self.said, "")
         elif command[:2] == ("postconf", "-m"):
             return Outcome(0, "lmdb\ntexthash\n", "")
+        elif command[0] == "postconf" and command[-1] == "-n":
+            return Outcome(0, "", f"postconf: {self.deprecated}\n" if self.deprecated else "")
         return Outcome(0, "", "")
 
     def _systemctl(self, verb: str) -> None:
@@ -148,6 +151,17 @@ def test_a_first_run_starts_and_a_second_changes_nothing(node: Node) -> None:
     node.commands.clear()
     second = node.call(main=main())
     assert (second["changed"], second["diff"], node.commands) == (False, [], [])
+
+
+def test_what_is_of_this_node_only_is_named(node: Node) -> None:
+    own = {"service": "10026", "type": "inet", "command": "smtpd"}
+    assert node.call(main=main(), local={"myhostname": "mx1.test"}, local_services=[own])["per_node"] == ["myhostname", "10026/inet"]
+
+
+def test_what_postconf_says_of_a_parameter_is_returned_when_it_is_new(node: Node) -> None:
+    node.deprecated = "warning: support for parameter smtpd_use_tls will be removed; instead, specify smtpd_tls_security_level"
+    first, second = (node.call(main=main(smtpd_use_tls="no"))["deprecated"] for _time in (1, 2))
+    assert (first, second) == ([node.deprecated], [])
 
 
 def test_check_mode_changes_no_file(node: Node, tmp_path: Path) -> None:
