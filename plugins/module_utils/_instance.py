@@ -49,7 +49,7 @@ def desired(parameters: Mapping[str, Any], paths: Paths) -> tuple[Generation | N
     made = generation.build(
         main={**_identity(paths, parameters["main"]), **parameters["main"]},
         local=parameters["local"],
-        services=master_cf.merge([master_cf.service(entry) for entry in parameters["services"]]),
+        services=master_cf.services(parameters["services"], head=generation.HEADER),
         tables=[_policy_table(entry) for entry in parameters["tables"]],
     )
     return made, Wanted(made.name, made.files, tables, parameters["owner"], started)
