@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from . import _files
 from ._postfix import source, table
@@ -72,7 +72,7 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def pieces(stream: BinaryIO) -> Iterator[bytes]:
+def pieces(stream: IO[bytes]) -> Iterator[bytes]:
     """Read a file piece by piece."""
     while piece := stream.read(PIECE):
         yield piece

@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any
 
 from ._commands import Outcome, compile_table, ends, in_order, pieces, run
 from ._files import locked, read, settle, sync_directory, write
@@ -36,6 +36,8 @@ LOCK = Path("/run/mailcluster/postmap.lock")
 ORIGINS = Path("/var/cache/mailcluster/postmap.json")
 # Types whose rows may come from the controller as they lie there, to be put in order on the node.
 RAW = (*COMPILED, PLAIN)
+# The default of lmdb_map_size, and how much larger than its source a table of the shortest rows is.
+_MAP_SIZE, _OVERHEAD = 16 << 20, 12
 _ASIDE = ".publish-"
 _SHOWN = 10
 # Any key makes Postfix parse a table of patterns and connect to a server.
@@ -157,7 +159,7 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def pack(contents: Mapping[str, str | Path], stream: BinaryIO) -> dict[str, str]:
+def pack(contents: Mapping[str, str | Path], stream: IO[bytes]) -> dict[str, str]:
     """Compress contents, by the path of the table, for their way to the node; return the SHA-256 of each that is a file."""
     digests = {}
     # A tenth of the time that the bytes saved would take through SSH.
@@ -185,9 +187,9 @@ class Contents:
     def __contains__(self, path: str) -> bool:
         return path in self._paths
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str) -> IO[bytes]:
         assert self._archive
-        return cast(BinaryIO, self._archive.open(path))
+        return self._archive.open(path)
 
     def text(self, path: str) -> str:
         with self.open(path) as stream:
@@ -314,13 +316,12 @@ def _replace(wanted: Wanted, put: Callable[[Path], object]) -> None:
     sync_directory(target.parent)
 
 
-def arrange(wanted: Wanted, raw: Callable[[], BinaryIO], target: Path) -> Wanted:
+def arrange(wanted: Wanted, raw: Callable[[], IO[bytes]], target: Path) -> Wanted:
     """Write the source of a table that comes as it lies on the controller, and tell its digest and number of rows.
 
     No more than a few of its rows are in memory at a time. Raises ConfigError.
     """
-    file, told = wanted.src, source.Sorted(0, set())
-    options = {"file": file, "aliases": wanted.aliases}
+    file, aliases, told = wanted.src, wanted.aliases, source.Sorted(0, set())
     summed = hashlib.sha256()
 
     def cut() -> Iterator[bytes]:
@@ -330,7 +331,8 @@ def arrange(wanted: Wanted, raw: Callable[[], BinaryIO], target: Path) -> Wanted
     def rows() -> Iterable[bytes]:
         if wanted.type == PLAIN:
             return cut()
-        return source.sorted_rows(in_order(source.sortable(cut(), **options), scratch=target.parent), told, aliases=wanted.aliases)
+        lines = source.sortable(cut(), file=file, aliases=aliases)
+        return source.sorted_rows(in_order(lines, scratch=target.parent), told, aliases=aliases)
 
     with target.open("xb") as stream:
         os.fchmod(stream.fileno(), 0o600)
@@ -340,7 +342,7 @@ def arrange(wanted: Wanted, raw: Callable[[], BinaryIO], target: Path) -> Wanted
         stream.flush()
         os.fsync(stream.fileno())
     if told.twice:
-        raise source.twice(cut(), told.twice, **options)
+        raise source.twice(cut(), told.twice, file=file, aliases=aliases)
     return replace(wanted, digest=summed.hexdigest(), entries=rows_in(target) if wanted.type == PLAIN else told.entries)
 
 
@@ -403,7 +405,7 @@ def build(aside: Path, wanted: Wanted) -> None:
     # A daemon takes a compiled file for stale that is older than its source.
     settle(path)
     with tempfile.TemporaryDirectory(dir=aside) as scratch:
-        write(Path(scratch, "main.cf"), "compatibility_level = 3.6\n")
+        write(Path(scratch, "main.cf"), f"compatibility_level = 3.6\nlmdb_map_size = {_map_size(path)}\n")
         settle(Path(scratch, "main.cf"))
         warnings = compile_table(path, kind, config=scratch, aliases=wanted.aliases) if wanted.compiled else []
         if warnings:
@@ -412,6 +414,11 @@ def build(aside: Path, wanted: Wanted) -> None:
             problem = _wrong(run("postmap", "-c", scratch, "-q", key, f"{kind}:{path}"), key, value)
             if problem:
                 raise ConfigError(_concealed(problem, text, kind).replace(str(aside), str(aside.parent)), file=name, subject=kind)
+
+
+def _map_size(path: Path) -> int:
+    """Bytes that are more than enough for a table: each time that they are not, postmap(1) doubles them and begins anew (lmdb_table(5))."""
+    return max(_MAP_SIZE, _OVERHEAD * path.stat().st_size)
 
 
 def _samples(path: Path, kind: str, *, probe: str) -> list[tuple[str, str | None]]:

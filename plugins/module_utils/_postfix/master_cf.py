@@ -211,11 +211,14 @@ def services(sources: Iterable[Mapping[str, Any]], *, head: str = "") -> list[Se
         try:
             entry = service(source)
         except ConfigError as error:
-            key = (source.get("service"), source.get("type"))
-            above = takewhile(lambda other, key=key: other.key != key, made.values())
+            above = _above((source.get("service"), source.get("type")), made.values())
             raise error.at(head.count("\n") + sum(render_service(other).count("\n") for other in above) + 1) from error
         made[entry.key] = entry
     return list(made.values())
+
+
+def _above(key: tuple[Any, Any], made: Iterable[Service]) -> Iterable[Service]:
+    return takewhile(lambda other: other.key != key, made)
 
 
 def as_dict(entry: Service) -> dict[str, Any]:
