@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.parsing.vault import is_encrypted_file
 from ansible.plugins.action import ActionBase
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _accounts, _tables
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
@@ -24,6 +27,8 @@ MODULE = "mailcluster.postfix.postmap"
 # Up to so many bytes of content travel in the module's arguments, more in a file.
 INLINE = 65536
 _WAYS = ["tables", "accounts", "migrate"]
+# Rows in memory, or a file of which they never are.
+Content = str | Path
 
 
 class ActionModule(ActionBase):
@@ -45,8 +50,8 @@ class ActionModule(ActionBase):
         except (ConfigError, _accounts.AccountsError) as error:
             raise AnsibleActionFail(str(error)) from error
         contents = {wanted.path: content for wanted, content in tables if content is not None}
-        wanted = [vars(wanted) for wanted, _content in tables]
-        if len({table["path"] for table in wanted}) != len(wanted):
+        wanted = [wanted for wanted, _content in tables]
+        if len({table.path for table in wanted}) != len(wanted):
             raise AnsibleActionFail("postmap: a path occurs twice in tables")
         if not wanted:
             return {"changed": False, "tables": []}
@@ -57,17 +62,29 @@ class ActionModule(ActionBase):
             return answer
         return self._call(wanted, {path: contents[path] for path in answer["missing"]}, task_vars)
 
-    def _of_table(self, table: Mapping[str, Any]) -> tuple[_tables.Wanted, str | None]:
+    def _of_table(self, table: Mapping[str, Any]) -> tuple[_tables.Wanted, Content | None]:
         path, kind, content, src = (table[name] for name in ("path", "type", "content", "src"))
         if content is not None and src is not None:
             raise ConfigError("content and src exclude each other", file=path)
         if content is None and src is None:
-            return _wanted(table, None, 0), None
+            return _wanted(table, digest=""), None
+        large = self._large(src) if src is not None and kind in _tables.RAW else None
+        if large:
+            return _wanted(table, digest="", origin=_tables.digest_of(large), src=src), large
         text = self._read(src) if content is None else content
         text, entries = normal(text, kind=kind, file=path if src is None else src, aliases=table["aliases"])
-        return _wanted(table, text, entries), text
+        return _wanted(table, digest=_tables.digest(text), entries=entries), text
 
-    def _of_accounts(self, options: Mapping[str, Any]) -> list[tuple[_tables.Wanted, str | None]]:
+    def _large(self, src: str) -> Path | None:
+        """The path of a file on the controller that the node shall read, because it is large, and may, because it is not encrypted."""
+        try:
+            path = Path(self._find_needle("files", src))
+            with path.open("rb") as stream:
+                return path if path.stat().st_size > INLINE and not is_encrypted_file(stream) else None
+        except (AnsibleError, OSError) as error:
+            raise ConfigError(str(error), file=src) from error
+
+    def _of_accounts(self, options: Mapping[str, Any]) -> list[tuple[_tables.Wanted, Content | None]]:
         site = _accounts.site(domains=options["domains"], members=options["members"], ports=options["ports"])
         known = _accounts.directory(
             self._read(options["accounts"]),
@@ -84,7 +101,7 @@ class ActionModule(ActionBase):
             publish=options["publish"],
             directories=options["directories"],
         )
-        return [(_wanted(vars(table), table.content, table.entries), table.content) for table in tables]
+        return [(_wanted(vars(table), digest=_tables.digest(table.content), entries=table.entries), table.content) for table in tables]
 
     def _read(self, path: str) -> str:
         """Read a file of the controller, decrypted if it is vaulted, in memory only."""
@@ -94,17 +111,22 @@ class ActionModule(ActionBase):
             raise ConfigError(str(error), file=path) from error
         return text
 
-    def _call(self, wanted: list[dict[str, Any]], contents: Mapping[str, str], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"wanted": wanted}
+    def _call(self, wanted: Sequence[_tables.Wanted], contents: Mapping[str, Content], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        origins: Mapping[str, str] = {}
         if contents and _size(contents) <= INLINE:
-            arguments["bundle"] = base64.b64encode(_tables.pack(contents)).decode()
+            bundle = io.BytesIO()
+            _tables.pack(contents, bundle)
+            arguments["bundle"] = base64.b64encode(bundle.getvalue()).decode()
         elif contents:
-            arguments["bundle_path"] = self._send(_tables.pack(contents))
+            arguments["bundle_path"], origins = self._send(contents)
+        # Of a file that has changed in between, what was sent.
+        arguments["wanted"] = [vars(replace(table, origin=origins.get(table.path, table.origin))) for table in wanted]
         answer: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         return answer
 
-    def _send(self, data: bytes) -> str:
-        """Copy to the node's temporary directory, which the task executor removes after the task."""
+    def _send(self, contents: Mapping[str, Content]) -> tuple[str, Mapping[str, str]]:
+        """Copy to the node's temporary directory, which the task executor removes after the task; tell the digests of what were files."""
         shell = self._connection._shell
         if shell.tmpdir is None:
             self._make_tmp_path()
@@ -112,25 +134,27 @@ class ActionModule(ActionBase):
         handle, local = tempfile.mkstemp(dir=constants.DEFAULT_LOCAL_TMP)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
+                digests = _tables.pack(contents, stream)
             self._transfer_file(local, remote)
         finally:
             Path(local).unlink()
         self._fixup_perms2((shell.tmpdir, remote))
-        return remote
+        return remote, digests
 
 
-def _size(contents: Mapping[str, str]) -> int:
-    return sum(map(len, contents.values()))
+def _size(contents: Mapping[str, Content]) -> int:
+    return sum(len(content) if isinstance(content, str) else content.stat().st_size for content in contents.values())
 
 
-def _wanted(table: Mapping[str, Any], text: str | None, entries: int) -> _tables.Wanted:
+def _wanted(table: Mapping[str, Any], *, digest: str, entries: int = 0, origin: str = "", src: str = "") -> _tables.Wanted:
     connected = table["type"] in CONNECTED
     return _tables.Wanted(
         path=table["path"],
         type=table["type"],
-        digest="" if text is None else _tables.digest(text),
+        digest=digest,
         entries=entries,
+        origin=origin,
+        src=src,
         owner=table["owner"],
         group=table["group"] or ("postfix" if connected else "root"),
         mode=_tables.mode_of(table["mode"], secret=table["secret"] and not connected),

@@ -5,18 +5,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from . import _files
 from ._postfix import source, table
 from ._postfix.lines import ConfigError
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+# Files are read in pieces of so many bytes.
+PIECE = 1 << 20
+# Of a larger table only so much of its beginning and end is read to find keys to ask for.
+_END = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,11 @@ def installed(program: str) -> bool:
 
 def run(*command: str, timeout: float = 60.0, stdin: str = "") -> Outcome:
     """Run a program without a shell, with a plain environment; it reads ``stdin``."""
-    environment = {**os.environ, "PATH": PATH, "LC_ALL": "C"}
-    environment.pop("MAIL_CONFIG", None)
     try:
         # Without an AnsibleModule, so that the tests can put programs of their own in its place.
         done = subprocess.run(  # pylint: disable=ansible-bad-function
             command,
-            env=environment,
+            env=_environment(),
             input=stdin,
             capture_output=True,
             encoding="utf-8",
@@ -61,9 +66,60 @@ def run(*command: str, timeout: float = 60.0, stdin: str = "") -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def _looked_up(path: Path, kind: str, text: str, options: tuple[str, ...], *, file: str, aliases: bool) -> None:
+def _environment() -> dict[str, str]:
+    environment = {**os.environ, "PATH": PATH, "LC_ALL": "C"}
+    environment.pop("MAIL_CONFIG", None)
+    return environment
+
+
+def pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    """Read a file piece by piece."""
+    while piece := stream.read(PIECE):
+        yield piece
+
+
+def in_order(lines: Iterable[bytes], *, scratch: Path) -> Iterator[bytes]:
+    """Sort whole lines by their bytes with sort(1), for which 32 MB are enough; each yield is whole lines. Raises ConfigError.
+
+    A million lines take 0.7 s, in a process of its own while this one makes them.
+    """
+    command = ["sort", "--buffer-size=32M", f"--temporary-directory={scratch}"]
+    with subprocess.Popen(command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sort:
+        assert sort.stdin
+        assert sort.stdout
+        assert sort.stderr
+        # What ends it early it says itself.
+        with contextlib.suppress(BrokenPipeError):
+            for piece in lines:
+                sort.stdin.write(piece)
+            sort.stdin.close()
+        rest = b""
+        for piece in pieces(sort.stdout):
+            whole, newline, rest = (rest + piece).rpartition(b"\n")
+            if newline:
+                yield whole + newline
+        said = sort.stderr.read().decode(errors="replace")
+    if sort.returncode:
+        raise ConfigError(" ".join(said.split()) or "it was ended", subject="sort")
+
+
+def ends(path: Path, *, file: str, aliases: bool = False) -> list[source.Row]:
+    """The first and the last row of a table source whose key can be asked for; of a large file they have no lines."""
+    size = path.stat().st_size
+    if size <= 2 * _END:
+        return source.ends(_files.read(path) or "", file=file, aliases=aliases)
+    with path.open("rb") as stream:
+        begin = stream.read(_END).rpartition(b"\n")[0]
+        stream.seek(-_END, os.SEEK_END)
+        end = stream.read().partition(b"\n")[2]
+    # A row that is cut is neither the first nor the last one.
+    text = b"\n".join([begin, end]).decode(errors="surrogateescape")
+    return [source.Row(0, row.key, row.value) for row in source.ends(text, file=file, aliases=aliases)]
+
+
+def _looked_up(path: Path, kind: str, options: tuple[str, ...], *, file: str, aliases: bool) -> None:
     """Ask a compiled table: on a full disk postmap(1) may return 0 and leave one without rows."""
-    for row in source.ends(text, file=file, aliases=aliases):
+    for row in ends(path, file=file, aliases=aliases):
         outcome = run("postmap", *options, "-q", row.key, f"{kind}:{path}")
         if outcome.rc:
             free = shutil.disk_usage(path.parent).free
@@ -71,8 +127,20 @@ def _looked_up(path: Path, kind: str, text: str, options: tuple[str, ...], *, fi
             raise ConfigError(f"the compiled table does not know this key ({said}; {free} bytes are free)", file=file, line=row.line, subject=row.key)
 
 
-def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "", aliases: bool = False) -> list[str]:
-    """Publish table ``name`` of type ``kind`` in ``directory`` and return what postmap(1) or, of ``aliases``, postalias(1) warned of.
+def compile_table(path: Path, kind: str, *, config: str = "", aliases: bool = False) -> list[str]:
+    """Compile a source beside it and return what postmap(1) or, of ``aliases``, postalias(1) warned of. Raises ConfigError."""
+    options = ("-c", config) if config else ()
+    outcome = run("postalias" if aliases else "postmap", *options, f"{kind}:{path}", timeout=600.0)
+    if outcome.rc:
+        raise ConfigError(outcome.text.replace(str(path), path.name), file=path.name, subject=kind)
+    _looked_up(path, kind, options, file=path.name, aliases=aliases)
+    with Path(str(table.compiled_name(str(path), kind))).open("rb") as stream:
+        os.fsync(stream.fileno())
+    return [line.replace(str(path), path.name) for line in outcome.stderr.splitlines() if line.strip()]
+
+
+def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "") -> list[str]:
+    """Publish table ``name`` of type ``kind`` in ``directory`` and return what postmap(1) warned of.
 
     Source and compiled file are made aside and renamed, the compiled file
     first: after a kill in between the source still differs and the next run
@@ -86,16 +154,9 @@ def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int =
         _files.write(path, text, mode=mode, age=_files.SETTLED)
         warnings: list[str] = []
         if compiled:
-            options = ("-c", config) if config else ()
-            outcome = run("postalias" if aliases else "postmap", *options, f"{kind}:{path}", timeout=600.0)
-            if outcome.rc:
-                raise ConfigError(outcome.text.replace(str(path), name), file=name, subject=kind)
-            _looked_up(path, kind, text, options, file=name, aliases=aliases)
-            warnings = [line.replace(str(path), name) for line in outcome.stderr.splitlines() if line.strip()]
+            warnings = compile_table(path, kind, config=config)
             product = Path(aside, compiled)
             product.chmod(mode)
-            with product.open("rb") as stream:
-                os.fsync(stream.fileno())
             product.rename(directory / compiled)
         path.rename(directory / name)
     _files.sync_directory(directory)

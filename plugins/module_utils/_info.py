@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _commands, _files, _instance, _queue, _tables
-from ._postfix import main_cf, master_cf, references, source, table
+from ._postfix import main_cf, master_cf, references, table
 from ._postfix.instance import Before, Paths
 from ._postfix.lines import ConfigError, words
 from ._postfix.macros import expand
@@ -65,7 +65,7 @@ def instance(name: str, *, all_defaults: Mapping[str, str], defaults: bool, cont
         managed=managed,
         defaults=all_defaults,
         queues=_instance.queue_sizes(queue),
-        tables=_table_files(references.of_files(before.files, directory=str(config), defaults=all_defaults)),
+        tables=_table_files(references.of_files(before.files, directory=str(config), defaults=all_defaults), content=content),
     )
     return describe(name, before, generations, node, defaults=defaults, content=content)
 
@@ -103,25 +103,25 @@ def _started(process: int) -> float:
     return time.time() - uptime + int(fields[19]) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
-def _table_files(found_references: Iterable[Reference]) -> list[TableFile]:
+def _table_files(found_references: Iterable[Reference], *, content: bool) -> list[TableFile]:
     """Look at every table that the configuration names, and at those of a default that are there."""
     ordered = sorted(found_references, key=lambda entry: (entry.path, entry.kind))
-    looked = (_look(list(group)) for _key, group in groupby(ordered, key=lambda entry: (entry.path, entry.kind)))
+    looked = (_look(list(group), content=content) for _key, group in groupby(ordered, key=lambda entry: (entry.path, entry.kind)))
     return [entry for entry in looked if entry is not None]
 
 
-def _look(same: list[Reference]) -> TableFile | None:
+def _look(same: list[Reference], *, content: bool) -> TableFile | None:
     path, kind = same[0].path, same[0].kind
     seen = _tables.look(path, kind)
     if not seen.access and not any(reference.own for reference in same):
         return None
     owner, group, mode = seen.access.get(path, ("", "", 0))
-    rows = seen.text is not None and kind not in table.CONNECTED
+    rows = bool(seen.digest) and kind not in table.CONNECTED
     return TableFile(
         references=same,
-        entries=source.count(seen.text or "") if rows else None,
+        entries=_tables.rows_in(Path(path)) if rows else None,
         digest=seen.digest,
-        text=seen.text,
+        text=_files.read(Path(path)) if content else None,
         compiled=seen.compiled if kind in table.COMPILED and not any(reference.cache for reference in same) else None,
         owner=owner,
         group=group,

@@ -52,11 +52,13 @@ def desired(parameters: Mapping[str, Any], paths: Paths) -> tuple[Generation | N
     if parameters["generation"]:
         target = _earlier(paths, parameters["generation"])
         return None, Wanted(target, read_generation(paths, target) or {}, tables, parameters["owner"], started)
+    services = master_cf.services(parameters["services"], head=generation.HEADER)
+    above = generation.HEADER + master_cf.render(services) + "\n" + generation.LOCAL_SERVICES
     made = generation.build(
         main={**_identity(paths, parameters["main"]), **parameters["main"]},
         local=parameters["local"],
-        services=master_cf.merge([master_cf.service(entry) for entry in parameters["services"]]),
-        local_services=master_cf.merge([master_cf.service(entry) for entry in parameters["local_services"]]),
+        services=services,
+        local_services=master_cf.services(parameters["local_services"], head=above),
         tables=[_policy_table(entry) for entry in parameters["tables"]],
     )
     return made, Wanted(made.name, made.files, tables, parameters["owner"], started)

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _postconf
 from ._commands import run
-from ._files import locked, read, sync_directory
+from ._files import locked, read, sync_directory, write
 from ._postfix import main_cf, master_cf, references
 from ._postfix.lines import ConfigError
 from ._postfix.references import Migration, Reference
@@ -79,7 +79,8 @@ def _compile(entry: Reference, to: str, text: str) -> None:
     target = Path(entry.path)
     wanted = Wanted(path=entry.path, type=to, digest=seen.digest, entries=0, owner=owner, group=group, mode=mode, secret=True, aliases=entry.aliases)
     with aside_of(target.parent) as aside:
-        build(aside, wanted, text)
+        write(aside / target.name, text, mode=0o600)
+        build(aside, wanted)
         product = Path(str(compiled_name(str(aside / target.name), to)))
         if serving.exists():
             _same(f"{entry.kind}:{entry.path}", f"{to}:{aside / target.name}", file=entry.path)

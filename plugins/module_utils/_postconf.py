@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ._commands import installed, run
-from ._files import read, settle, write
+from ._files import read, settle, sweep, write
 from ._plan import Difference, Plan, difference
 from ._postfix import edit, main_cf, master_cf
 from ._postfix.lines import ConfigError
@@ -178,6 +178,8 @@ def _complaints(files: Mapping[str, str]) -> list[str]:
 
 def apply(directory: Path, unit: str | None, before: Before, changed: Mapping[str, str], steps: Sequence[str]) -> None:
     """Write, enable, load. A configuration with which the unit does not run is taken back. Raises ConfigError."""
+    for name in (main_cf.FILE, master_cf.FILE):
+        sweep(directory, name)
     if unit and changed:
         PENDING.mkdir(parents=True, exist_ok=True)
         (PENDING / unit).touch()

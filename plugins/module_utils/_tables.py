@@ -9,26 +9,36 @@ import base64
 import contextlib
 import grp
 import hashlib
+import heapq
+import io
 import json
 import os
 import pwd
 import re
+import shutil
 import tempfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from ._commands import Outcome, build_table, run
+from ._commands import Outcome, compile_table, ends, in_order, pieces, run
 from ._files import locked, read, settle, sync_directory, write
 from ._plan import Difference
-from ._postfix import main_cf, master_cf, references
+from ._postfix import source
 from ._postfix.lines import ConfigError
-from ._postfix.source import PLAIN, TYPES, count, ends, normal
+from ._postfix.source import PLAIN, TYPES, normal
 from ._postfix.table import COMPILED, CONNECTED, compiled_name
 
 LOCK = Path("/run/mailcluster/postmap.lock")
+# Which file of the controller a table was made of.
+ORIGINS = Path("/var/cache/mailcluster/postmap.json")
+# Types whose rows may come from the controller as they lie there, to be put in order on the node.
+RAW = (*COMPILED, PLAIN)
+# The default of lmdb_map_size, and how much larger than its source a table of the shortest rows is.
+_MAP_SIZE, _OVERHEAD = 16 << 20, 12
 _ASIDE = ".publish-"
 _SHOWN = 10
 # Any key makes Postfix parse a table of patterns and connect to a server.
@@ -77,7 +87,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 class Wanted:
     """A table as it shall be, without its content.
 
-    C(digest) is the SHA-256 of the source in UTF-8, empty for a source that shall stay as it lies on the node.
+    C(digest) is the SHA-256 of the source in UTF-8, empty for a source that shall stay as it lies on the node. It is empty, too, for a
+    large file of the controller, C(src), whose SHA-256 is C(origin): the node makes the source of it.
     """
 
     path: str
@@ -90,17 +101,23 @@ class Wanted:
     secret: bool
     aliases: bool = False
     probe: str = _PROBE
+    origin: str = ""
+    src: str = ""
 
     @property
     def compiled(self) -> str | None:
         return compiled_name(self.path, self.type)
 
+    @property
+    def made_of(self) -> dict[str, Any]:
+        """What decides its source, as it is remembered."""
+        return {name: getattr(self, name) for name in ("origin", "type", "aliases", "digest", "entries")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A table as it is. C(access) maps each of its files to owner, group and mode."""
+    """A table as it is; C(digest) is empty without a source. C(access) maps each of its files to owner, group and mode."""
 
-    text: str | None
     digest: str
     compiled: bool
     access: Mapping[str, tuple[str, str, int]]
@@ -137,15 +154,47 @@ def mode_of(mode: str | None, *, secret: bool) -> int:
     return number
 
 
-def pack(contents: Mapping[str, str]) -> bytes:
-    """Compress the contents (path to text) for their way to the node."""
-    return zlib.compress(json.dumps(dict(contents)).encode(), level=1)
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def unpack(data: bytes) -> dict[str, str]:
-    """Reverse L(pack)."""
-    contents: dict[str, str] = json.loads(zlib.decompress(data))
-    return contents
+def pack(contents: Mapping[str, str | Path], stream: IO[bytes]) -> dict[str, str]:
+    """Compress contents, by the path of the table, for their way to the node; return the SHA-256 of each that is a file."""
+    digests = {}
+    # A tenth of the time that the bytes saved would take through SSH.
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path, content in contents.items():
+            if isinstance(content, str):
+                archive.writestr(path, content.encode("utf-8", "surrogateescape"))
+                continue
+            summed = hashlib.sha256()
+            with content.open("rb") as file, archive.open(path, "w", force_zip64=True) as member:
+                for piece in pieces(file):
+                    summed.update(piece)
+                    member.write(piece)
+            digests[path] = summed.hexdigest()
+    return digests
+
+
+class Contents:
+    """What L(pack) made, on the node."""
+
+    def __init__(self, archive: zipfile.ZipFile | None) -> None:
+        self._archive = archive
+        self._paths = frozenset(archive.namelist() if archive else ())
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths
+
+    def open(self, path: str) -> IO[bytes]:
+        assert self._archive
+        return self._archive.open(path)
+
+    def text(self, path: str) -> str:
+        with self.open(path) as stream:
+            return stream.read().decode("utf-8", "surrogateescape")
 
 
 def plan(wanted: Sequence[Wanted], found: Mapping[str, Found]) -> list[Step]:
@@ -154,7 +203,7 @@ def plan(wanted: Sequence[Wanted], found: Mapping[str, Found]) -> list[Step]:
 
 
 def _step(wanted: Wanted, found: Found) -> Step:
-    content = found.text is None or found.digest != wanted.digest
+    content = found.digest != wanted.digest
     access = (wanted.owner, wanted.group, wanted.mode)
     return Step(
         wanted=wanted,
@@ -165,40 +214,63 @@ def _step(wanted: Wanted, found: Found) -> Step:
     )
 
 
-def difference(step: Step, after: str) -> Difference:
-    """Say how many rows there are, and show the first of those that come or go, unless they are secret."""
+def difference(step: Step, before: Callable[[], Iterable[bytes]], after: Callable[[], Iterable[bytes]]) -> Difference:
+    """Say how many rows there are, and show the first of those that come or go, unless they are secret; the lines of both are read twice."""
     wanted, found = step.wanted, step.found
-    before_text = found.text or ""
     access = f"{wanted.owner}:{wanted.group} {wanted.mode:04o}"
     present = next((found.access[path] for path in step.access), None)
     before_access = f"{present[0]}:{present[1]} {present[2]:04o}" if present else access
-    old, new = (set() if wanted.secret else set(text.splitlines()) for text in (before_text, after))
-    hidden = ["(the rows are secret)"] if wanted.secret else []
 
-    def shown(text: str, here: set[str], there: set[str], how: str) -> str:
-        differing = sorted(here - there)
-        more = [f"... and {len(differing) - _SHOWN} more"] if len(differing) > _SHOWN else []
-        return "\n".join([f"{count(text)} rows, {how}", *hidden, *differing[:_SHOWN], *more, ""])
+    def shown(here: Callable[[], Iterable[bytes]], there: Callable[[], Iterable[bytes]], how: str) -> str:
+        differing = _Differing(here, there)
+        hidden = "(the rows are secret)"
+        rows = [hidden] if wanted.secret else [line.decode(errors="replace") for line in differing.first]
+        more = differing.number - _SHOWN
+        return "\n".join([f"{differing.rows} rows, {how}", *rows, *([f"... and {more} more"] if more > 0 and not wanted.secret else []), ""])
 
     return Difference(
-        before_header=wanted.path if found.text is not None else f"{wanted.path} (absent)",
+        before_header=wanted.path if found.digest else f"{wanted.path} (absent)",
         after_header=wanted.path,
-        before=shown(before_text, old, new, before_access) if found.text is not None else "",
-        after=shown(after, new, old, access + (", to be published" if step.content else ", to be compiled" if step.compile else "")),
+        before=shown(before, after, before_access) if found.digest else "",
+        after=shown(after, before, access + (", to be published" if step.content else ", to be compiled" if step.compile else "")),
     )
+
+
+class _Differing:
+    """Lines that are here and not there: their number and the first of them. Of lines there, only hashes are kept."""
+
+    def __init__(self, here: Callable[[], Iterable[bytes]], there: Callable[[], Iterable[bytes]]) -> None:
+        known = {hash(line.rstrip(b"\n")) for line in there()}
+        self.rows = self.number = 0
+        self.first = heapq.nsmallest(_SHOWN, self._others(here(), known))
+
+    def _others(self, lines: Iterable[bytes], known: set[int]) -> Iterator[bytes]:
+        for line in lines:
+            self.rows += line[:1] not in b" \t\v\f\r\n#"
+            if hash(bare := line.rstrip(b"\n")) not in known:
+                self.number += 1
+                yield bare
+
+
+def lines_of(path: Path) -> Callable[[], Iterable[bytes]]:
+    """The lines of a file, if there is one, as often as they are asked for."""
+
+    def lines() -> Iterator[bytes]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as stream:
+            yield from stream
+
+    return lines
 
 
 def look(name: str, kind: str) -> Found:
     """Read what is there of a table."""
-    source = Path(name)
-    text = read(source)
+    source_file = Path(name)
     compiled = compiled_name(name, kind)
-    files = [source, *([Path(compiled)] if compiled else [])]
+    files = [source_file, *([Path(compiled)] if compiled else [])]
     states = {str(path): os.stat(path) for path in files if path.is_file()}
-    fresh = compiled is not None and compiled in states and text is not None
+    fresh = compiled is not None and compiled in states and name in states
     return Found(
-        text=text,
-        digest=digest(text) if text is not None else "",
+        digest=digest_of(source_file) if name in states else "",
         compiled=fresh and states[str(compiled)].st_mtime >= states[name].st_mtime,
         access={path: (_user(state.st_uid), _group(state.st_gid), state.st_mode & 0o7777) for path, state in states.items()},
     )
@@ -216,35 +288,69 @@ def _group(gid: int) -> str:
     return str(gid)
 
 
-def publish(steps: Sequence[Step], contents: Mapping[str, str]) -> None:
-    """Do the steps; each table changes by rename. Raises ConfigError, before anything of that table changed."""
-    with locked(LOCK):
-        for step in steps:
-            if step.content or step.compile:
-                _replace(step.wanted, contents[step.wanted.path] if step.content else str(step.found.text))
-            elif step.access:
-                for path in step.access:
-                    give(Path(path), step.wanted)
+def publish(step: Step, put: Callable[[Path], object]) -> None:
+    """Do a step; a table changes by rename. ``put`` puts its source in a place. Raises ConfigError, before anything of that table changed."""
+    if step.content or step.compile:
+        _replace(step.wanted, put)
+    elif step.access:
+        for path in step.access:
+            give(Path(path), step.wanted)
 
 
-def _replace(wanted: Wanted, text: str) -> None:
+def _replace(wanted: Wanted, put: Callable[[Path], object]) -> None:
     target = Path(wanted.path)
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with aside_of(target.parent) as aside:
-        source = aside / target.name
+        new = aside / target.name
+        put(new)
         if wanted.type == PLAIN:
-            write(source, text, mode=0o600)
-            _later(source, target)
+            _later(new, target)
         else:
-            build(aside, wanted, text)
-        compiled = aside / f"{source.name}{COMPILED.get(wanted.type, '')}"
+            build(aside, wanted)
+        compiled = aside / f"{new.name}{COMPILED.get(wanted.type, '')}"
         # The compiled file first: killed in between, the source still differs and the next run publishes again.
-        for product in dict.fromkeys([compiled, source]):
+        for product in dict.fromkeys([compiled, new]):
             give(product, wanted)
             product.rename(target.parent / product.name)
         for product in former(wanted.path, wanted.type):
             product.unlink(missing_ok=True)
     sync_directory(target.parent)
+
+
+def arrange(wanted: Wanted, raw: Callable[[], IO[bytes]], target: Path) -> Wanted:
+    """Write the source of a table that comes as it lies on the controller, and tell its digest and number of rows.
+
+    No more than a few of its rows are in memory at a time. Raises ConfigError.
+    """
+    file, aliases, told = wanted.src, wanted.aliases, source.Sorted(0, set())
+    summed = hashlib.sha256()
+
+    def cut() -> Iterator[bytes]:
+        with raw() as stream:
+            yield from source.cut(pieces(stream))
+
+    def rows() -> Iterable[bytes]:
+        if wanted.type == PLAIN:
+            return cut()
+        lines = source.sortable(cut(), file=file, aliases=aliases)
+        return source.sorted_rows(in_order(lines, scratch=target.parent), told, aliases=aliases)
+
+    with target.open("xb") as stream:
+        os.fchmod(stream.fileno(), 0o600)
+        for piece in rows():
+            summed.update(piece)
+            stream.write(piece)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if told.twice:
+        raise source.twice(cut(), told.twice, file=file, aliases=aliases)
+    return replace(wanted, digest=summed.hexdigest(), entries=rows_in(target) if wanted.type == PLAIN else told.entries)
+
+
+def rows_in(path: Path) -> int:
+    """Number of rows of a source."""
+    with path.open("rb") as stream:
+        return source.count_rows(pieces(stream))
 
 
 def former(path: str, kind: str, root: Path = Path("/")) -> list[Path]:
@@ -259,6 +365,9 @@ def former(path: str, kind: str, root: Path = Path("/")) -> list[Path]:
 
 
 def _named(root: Path) -> set[str | None]:
+    # Seldom needed, and a tenth of a second to read.
+    from ._postfix import main_cf, master_cf, references
+
     defaults = main_cf.parameters(run("postconf", "-d").stdout)
     found: set[str | None] = set()
     for main in sorted((root / "etc").glob(f"*/{main_cf.FILE}")):
@@ -270,9 +379,11 @@ def _named(root: Path) -> set[str | None]:
 @contextlib.contextmanager
 def aside_of(directory: Path) -> Iterator[Path]:
     """Provide a directory for candidates on the same file system; those of killed runs go first."""
+    own = f"{_ASIDE}{os.getpid()}-"
     for leftover in directory.glob(f"{_ASIDE}*"):
-        _remove(leftover)
-    aside = Path(tempfile.mkdtemp(dir=directory, prefix=_ASIDE))
+        if not leftover.name.startswith(own):
+            _remove(leftover)
+    aside = Path(tempfile.mkdtemp(dir=directory, prefix=own))
     try:
         yield aside
     finally:
@@ -285,30 +396,37 @@ def _remove(directory: Path) -> None:
     directory.rmdir()
 
 
-def build(aside: Path, wanted: Wanted, text: str) -> None:
-    """Compile and ask the result, with a configuration of its own: the default instance may have none yet."""
+def build(aside: Path, wanted: Wanted) -> None:
+    """Compile a source and ask the result, with a configuration of its own: the default instance may have none yet."""
     name, kind = Path(wanted.path).name, wanted.type
+    path = aside / name
+    text = (read(path) or "") if kind in CONNECTED else ""
     if kind in CONNECTED:
         normal(text, kind=kind, file=wanted.path)
-    configuration = aside / "configuration"
-    configuration.mkdir()
-    write(configuration / "main.cf", "compatibility_level = 3.6\n")
-    settle(configuration / "main.cf")
-    warnings = build_table(aside, name, kind, text, mode=0o600, config=str(configuration), aliases=wanted.aliases)
-    if warnings:
-        raise ConfigError(" ".join(warnings), file=name, subject=kind)
-    for key, value in [] if wanted.aliases else _samples(text, kind, probe=wanted.probe, file=name):
-        answer = run("postmap", "-c", str(configuration), "-q", key, f"{kind}:{aside / name}")
-        problem = _wrong(answer, key, value)
-        if problem:
-            raise ConfigError(_concealed(problem, text, kind).replace(str(aside), str(aside.parent)), file=name, subject=kind)
+    # A daemon takes a compiled file for stale that is older than its source.
+    settle(path)
+    with tempfile.TemporaryDirectory(dir=aside) as scratch:
+        write(Path(scratch, "main.cf"), f"compatibility_level = 3.6\nlmdb_map_size = {_map_size(path)}\n")
+        settle(Path(scratch, "main.cf"))
+        warnings = compile_table(path, kind, config=scratch, aliases=wanted.aliases) if wanted.compiled else []
+        if warnings:
+            raise ConfigError(" ".join(warnings), file=name, subject=kind)
+        for key, value in [] if wanted.aliases else _samples(path, kind, probe=wanted.probe):
+            problem = _wrong(run("postmap", "-c", scratch, "-q", key, f"{kind}:{path}"), key, value)
+            if problem:
+                raise ConfigError(_concealed(problem, text, kind).replace(str(aside), str(aside.parent)), file=name, subject=kind)
 
 
-def _samples(text: str, kind: str, *, probe: str, file: str) -> list[tuple[str, str | None]]:
+def _map_size(path: Path) -> int:
+    """Bytes that are more than enough for a table: each time that they are not, postmap(1) doubles them and begins anew (lmdb_table(5))."""
+    return max(_MAP_SIZE, _OVERHEAD * path.stat().st_size)
+
+
+def _samples(path: Path, kind: str, *, probe: str) -> list[tuple[str, str | None]]:
     """First and last row of a table of keys; a table of patterns or a server is asked for anything, to have it parsed and reached."""
     if kind not in (*COMPILED, "texthash"):
         return [(probe, None)]
-    return [(row.key, row.value) for row in ends(text, file=file)]
+    return [(row.key, row.value) for row in ends(path, file=path.name)]
 
 
 def _wrong(answer: Outcome, key: str, value: str | None) -> str | None:
@@ -323,6 +441,8 @@ def _wrong(answer: Outcome, key: str, value: str | None) -> str | None:
 def _concealed(said: str, text: str, kind: str) -> str:
     """What a program says, without the credentials of the source that it read."""
     if kind in CONNECTED:
+        from ._postfix import main_cf
+
         settings = main_cf.parameters(text)
         for value in (settings[name] for name in _CREDENTIALS if settings.get(name)):
             said = said.replace(value, "(secret)")
@@ -348,32 +468,97 @@ def give(path: Path, wanted: Wanted) -> None:
 
 def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -> dict[str, Any]:
     """Answer the action plugin: what content of tables is missing, or what was done."""
-    wanted = [Wanted(**table) for table in parameters["wanted"]]
-    found = {table.path: look(table.path, table.type) for table in wanted}
-    steps = plan([_lying(table, found[table.path]) for table in wanted], found)
-    contents = _contents(parameters)
-    missing = [step.wanted.path for step in steps if step.content and step.wanted.path not in contents]
-    if missing:
-        return {"changed": False, "missing": missing}
-    if not check_mode:
-        publish(steps, contents)
-    return {
-        "changed": any(step.changed for step in steps),
-        "tables": [{"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest} for step in steps],
-        "diff": [difference(step, contents.get(step.wanted.path, step.found.text or "")) for step in steps if step.changed] if diff else [],
-    }
+    tables = [Wanted(**table) for table in parameters["wanted"]]
+    with _contents(parameters) as contents, contextlib.ExitStack() as held:
+        if not check_mode:
+            held.enter_context(locked(LOCK))
+        found = {table.path: look(table.path, table.type) for table in tables}
+        origins = _origins()
+        tables = [_settled(table, found[table.path], origins, contents) for table in tables]
+        missing = [table.path for table in tables if _differs(table, found[table.path]) and table.path not in contents]
+        if missing:
+            return {"changed": False, "missing": missing}
+        made: dict[str, Path] = {}
+        for number, table in enumerate(tables):
+            if table.origin and not table.digest:
+                made[table.path] = _place(table, held, check_mode=check_mode)
+                tables[number] = arrange(table, partial(contents.open, table.path), made[table.path])
+        steps = plan(tables, found)
+        answer = _answer(steps, [difference(step, *_sides(step, contents, made)) for step in steps if step.changed] if diff else [])
+        if not check_mode:
+            for step in steps:
+                publish(step, partial(_put, step, contents, made.get(step.wanted.path)))
+            _remember(origins, {table.path: table.made_of for table in tables if table.origin})
+        return answer
 
 
-def _lying(wanted: Wanted, found: Found) -> Wanted:
-    """A table whose rows are those that lie on the node, if that is what is wanted."""
+def _answer(steps: Sequence[Step], diff: Sequence[Difference]) -> dict[str, Any]:
+    told = [{"path": step.wanted.path, "changed": step.changed, "entries": step.wanted.entries, "digest": step.wanted.digest} for step in steps]
+    return {"changed": any(step.changed for step in steps), "tables": told, "diff": list(diff)}
+
+
+def _settled(wanted: Wanted, found: Found, origins: Mapping[str, Mapping[str, Any]], contents: Contents) -> Wanted:
+    """A table with the digest that it shall have, if that is known: of what was made of the same file, or of the rows that lie on the node."""
     if wanted.digest:
         return wanted
-    if found.text is None:
+    if wanted.origin:
+        then = replace(wanted, digest=found.digest, entries=origins.get(wanted.path, {}).get("entries", 0))
+        return then if found.digest and then.made_of == origins.get(wanted.path) else wanted
+    if not found.digest:
         raise ConfigError("there is no such file on the node, and neither content nor src to make it of", file=wanted.path)
-    return replace(wanted, digest=found.digest, entries=count(found.text))
+    return replace(wanted, digest=found.digest, entries=rows_in(Path(wanted.path)))
 
 
-def _contents(parameters: Mapping[str, Any]) -> dict[str, str]:
-    if parameters["bundle_path"]:
-        return unpack(Path(parameters["bundle_path"]).read_bytes())
-    return unpack(base64.b64decode(parameters["bundle"])) if parameters["bundle"] else {}
+def _differs(wanted: Wanted, found: Found) -> bool:
+    return wanted.digest != found.digest or not wanted.digest
+
+
+def _place(table: Wanted, held: contextlib.ExitStack, *, check_mode: bool) -> Path:
+    """Where a source is made: beside the table, or in check mode, which changes nothing there, elsewhere."""
+    directory = Path(table.path).parent
+    if check_mode:
+        return Path(held.enter_context(tempfile.TemporaryDirectory()), "rows")
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return held.enter_context(aside_of(directory)) / "rows"
+
+
+def _put(step: Step, contents: Contents, made: Path | None, place: Path) -> None:
+    """Put the source of a table where it is to be compiled."""
+    if made:
+        made.rename(place)
+    elif step.content:
+        write(place, contents.text(step.wanted.path), mode=0o600)
+    else:
+        shutil.copyfile(step.wanted.path, place)
+
+
+def _sides(step: Step, contents: Contents, made: Mapping[str, Path]) -> list[Callable[[], Iterable[bytes]]]:
+    """The lines of a source before and after a step."""
+    path = step.wanted.path
+    before = lines_of(Path(path))
+    if path in made:
+        return [before, lines_of(made[path])]
+    return [before, (lambda: contents.open(path)) if step.content else before]
+
+
+def _origins() -> dict[str, dict[str, Any]]:
+    """What large tables were made of, by path; nothing where that is not known, which costs time only."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(read(ORIGINS) or "{}")
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _remember(origins: Mapping[str, Mapping[str, Any]], made: Mapping[str, Mapping[str, Any]]) -> None:
+    after = {**origins, **made}
+    if after != origins:
+        write(ORIGINS, json.dumps(after), mode=0o600)
+
+
+@contextlib.contextmanager
+def _contents(parameters: Mapping[str, Any]) -> Iterator[Contents]:
+    if not parameters["bundle_path"] and not parameters["bundle"]:
+        yield Contents(None)
+        return
+    with zipfile.ZipFile(parameters["bundle_path"] or io.BytesIO(base64.b64decode(parameters["bundle"]))) as archive:
+        yield Contents(archive)

@@ -18,6 +18,9 @@ description:
     reader ever meets a missing or half table and nothing has to be reloaded. The source stays beside the
     compiled file.
   - Sources of compiled tables are sorted and lose their comments; a key that occurs twice is an error.
+  - Of a file of more than 64 kB, the controller reads no row. It tells the node the digest of the file, and sends it, compressed, unless
+    the source on the node was made of it. The node then checks its rows and sorts them, in check mode, too. Neither side keeps the rows
+    in memory. A file that is encrypted by Ansible Vault, or has patterns or networks, is read on the controller.
   - A compiled file of another type beside a table is removed unless a configuration on the node still names it.
   - The tables are given in O(tables), or follow from the accounts of a cluster with O(accounts). With O(migrate), those of a
     configuration that others own change their type.
@@ -237,7 +240,6 @@ steps:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _migration
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._tables import ARGUMENTS, run_module
 
@@ -247,6 +249,9 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         if module.params["migrate"]:
+            # Half of what the module reads is for this.
+            from ansible_collections.mailcluster.postfix.plugins.module_utils import _migration
+
             module.exit_json(**_migration.run_module(module.params["migrate"], check_mode=module.check_mode))
         module.exit_json(**run_module(module.params, check_mode=module.check_mode, diff=module._diff))
     except (ConfigError, OSError) as error:

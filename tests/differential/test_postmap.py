@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 from conftest import Machine
 
 FOLDER = "/srv/tables"
@@ -97,3 +99,90 @@ def test_what_does_not_answer_a_lookup_is_refused(seen: dict[str, Any], name: st
 
 def test_no_password_is_shown(seen: dict[str, Any]) -> None:
     assert SECRET not in json.dumps(seen)
+
+
+# In no order, with what makes a piece of the file something else than rows as they are published.
+MANY = [f"user{number:06d}@x.test box{number}" for number in range(120_000, 0, -1)]
+ODD = ["# a comment", "", "Capital@X.test\tbox of Capital", "continued@x.test one,", "   two", "zoë@x.test ünïcode"]
+LARGE_FILE = "\n".join([*MANY[:40_000], *ODD, *MANY[40_000:]]) + "\n"
+ASKED = {
+    "user000001@x.test": "box1",
+    "user120000@x.test": "box120000",
+    "capital@x.test": "box of Capital",
+    "continued@x.test": "one, two",
+    "zoë@x.test": "ünïcode",
+}
+PASSWORD = "only a test"
+
+
+@pytest.fixture(scope="session")
+def large(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A large file of the controller, published, changed, encrypted, and with a key twice."""
+    folder = tmp_path_factory.mktemp("large")
+    secret = VaultSecret(PASSWORD.encode())
+    texts = {
+        "first": LARGE_FILE,
+        "shuffled": "\n".join([*ODD, *reversed(MANY)]) + "\n",
+        "changed": LARGE_FILE.replace(" box7\n", " box8\n"),
+        "twice": LARGE_FILE + "USER000003@x.test again\n",
+        "encrypted": VaultLib([("default", secret)]).encrypt(LARGE_FILE, secret=secret).decode(),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "password").write_text(PASSWORD)
+
+    def publish(name: str, kind: str = "lmdb", table: str = "large") -> dict[str, Any]:
+        return {"mailcluster.postfix.postmap": {"tables": [{"path": f"{FOLDER}-large/{table}", "type": kind, "src": str(folder / name)}]}}
+
+    names = ("first", "first", "shuffled", "changed", "twice", "changed")
+    done = machine.play(*map(publish, names), publish("first", "cdb", "other"), options=["--diff"])
+    encrypted = machine.play(publish("encrypted", table="secret"), options=["--vault-password-file", str(folder / "password")])
+    tables = {"lmdb": "large", "cdb": "other"}
+    return {
+        "done": done,
+        "encrypted": encrypted[0],
+        "twice": str(folder / "twice"),
+        "said": {kind: {key: machine.run("postmap", "-q", key, f"{kind}:{FOLDER}-large/{table}") for key in ASKED} for kind, table in tables.items()},
+        "changed": machine.run("postmap", "-q", "user000007@x.test", f"lmdb:{FOLDER}-large/large"),
+        "files": machine.run("ls", "-A", f"{FOLDER}-large").split(),
+        "source": machine.run("cat", f"{FOLDER}-large/other"),
+        "secret": machine.run("cat", f"{FOLDER}-large/secret"),
+    }
+
+
+def test_a_large_file_is_published_when_its_rows_change(large: dict[str, Any]) -> None:
+    assert [bool(result.get("failed")) for result in large["done"]] == [False, False, False, False, True, False, False]
+    assert [result["changed"] for result in large["done"]] == [True, False, False, True, False, False, True]
+    assert large["changed"] == "box8"
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "cdb"])
+def test_a_table_of_a_large_file_says_what_its_source_says(large: dict[str, Any], kind: str) -> None:
+    assert large["said"][kind] == ASKED
+
+
+def test_a_large_source_lies_on_the_node_in_order(large: dict[str, Any]) -> None:
+    lines = large["source"].split("\n")
+    assert lines == sorted(lines, key=lambda line: line.partition(" ")[0].lower())
+    assert large["done"][-1]["tables"][0]["entries"] == len(lines) == len(MANY) + len(ASKED) - 2
+
+
+def test_a_key_twice_in_a_large_file_is_refused_with_its_lines(large: dict[str, Any]) -> None:
+    lines = (Path(large["twice"])).read_text().split("\n")
+    first, second = lines.index("user000003@x.test box3") + 1, lines.index("USER000003@x.test again") + 1
+    assert large["done"][4]["msg"] == f"{large['twice']}, line {second}: USER000003@x.test: the key occurs twice (first on line {first})"
+
+
+def test_the_diff_of_a_large_table_is_short(large: dict[str, Any]) -> None:
+    (first,), (changed,) = large["done"][0]["diff"], large["done"][3]["diff"]
+    assert len(first["after"].splitlines()) == 12
+    assert changed["before"].splitlines()[1:] == ["user000007@x.test box7"]
+    assert changed["after"].splitlines()[1:] == ["user000007@x.test box8"]
+
+
+def test_a_large_encrypted_file_is_published_decrypted(large: dict[str, Any]) -> None:
+    assert (large["encrypted"].get("changed"), large["secret"]) == (True, large["source"])
+
+
+def test_nothing_else_is_left_beside_large_tables(large: dict[str, Any]) -> None:
+    assert sorted(large["files"]) == ["large", "large.lmdb", "other", "other.cdb", "secret", "secret.lmdb"]

@@ -24,9 +24,10 @@ from pathlib import Path
 
 import ledger
 from ansible.module_utils import basic
-from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import generation, table
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _postconf
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import generation, main_cf, master_cf, references, table
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.instance import Paths
-from ansible_collections.mailcluster.postfix.plugins.modules import postfix_instance
+from ansible_collections.mailcluster.postfix.plugins.modules import postfix_instance, postmap
 
 CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.chown", "os.utime", "os.truncate", "fcntl.flock"}
 WORK = Path("/run/faults")
@@ -123,7 +124,7 @@ def _run(parameters, output, events, hook):
     sys.addaudithook(hook)
     status = 0
     try:
-        postfix_instance.main()
+        (postmap if "migrate" in parameters else postfix_instance).main()
     except SystemExit as end:
         status = end.code or 0
     except BaseException:
@@ -143,6 +144,8 @@ def _run(parameters, output, events, hook):
 
 class Instance:
     """A Postfix whose mail ends in maildirs; each of its configurations has a letter that banner, policy and data carry."""
+
+    PARTS = ("banner", "policy", "compiled", "data")
 
     def __init__(self, name, port, base):
         self.paths, self.port, self.base = Paths(name), port, base
@@ -216,15 +219,8 @@ class Instance:
             "error": "; ".join(broken) or ("" if answers["ledger"][0] == 250 else texts["ledger"]),
         }
 
-    def serves(self, seconds=PATIENCE):
-        """The first good answer, or the last bad one; and after how many seconds."""
-        started = time.monotonic()
-        while True:
-            seen = self.served()
-            took = time.monotonic() - started
-            if not seen["error"] or took > seconds:
-                return {**seen, "after": round(took, 2)}
-            time.sleep(0.05)
+    def serves(self):
+        return _patiently(self.served)
 
     def letter(self):
         """The letter of the active configuration."""
@@ -282,8 +278,23 @@ class Instance:
         return sorted({f"{daemon}: {text}" for daemon, text in found if COMPLAINT.match(text)})
 
     def log(self, lines=15):
-        shown = subprocess.run(["journalctl", "-q", "--no-pager", "-o", "cat", "-n", str(lines)], capture_output=True, text=True, check=False)
-        return shown.stdout.splitlines()
+        return _log(lines)
+
+
+def _log(lines):
+    shown = subprocess.run(["journalctl", "-q", "--no-pager", "-o", "cat", "-n", str(lines)], capture_output=True, text=True, check=False)
+    return shown.stdout.splitlines()
+
+
+def _patiently(served):
+    """The first good answer, or the last bad one; and after how many seconds."""
+    started = time.monotonic()
+    while True:
+        seen = served()
+        took = time.monotonic() - started
+        if not seen["error"] or took > PATIENCE:
+            return {**seen, "after": round(took, 2)}
+        time.sleep(0.05)
 
 
 def _entry(path):
@@ -291,6 +302,136 @@ def _entry(path):
     status = path.lstat()
     plain = path.is_file() and path.suffix not in set(table.COMPILED.values())
     return [str(path), oct(status.st_mode), status.st_uid, status.st_gid, hashlib.sha256(path.read_bytes()).hexdigest()[:12] if plain else ""]
+
+
+# -- a Postfix that others configured
+
+
+TABLES_OF_OTHERS = {
+    "/etc/postfix/faults-domains": "shop.test x\n",
+    "/etc/postfix/faults-virtual": "info@shop.test root\nrefused@shop.test root\n",
+    "/etc/postfix/faults-access": "refused@shop.test REJECT\n",
+}
+ANSWERS = {"info@shop.test": 250, "refused@shop.test": 554, "nobody@shop.test": 550, "faults@local.test": 250, "absent@local.test": 550}
+
+
+class Server:
+    """The default instance with tables of Berkeley DB: in main.cf, in a service, aliases, a cache. Every connection meets a new daemon."""
+
+    PARTS = ()
+    UNIT = "postfix.service"
+    CONFIG = Path("/etc/postfix")
+
+    def __init__(self, port):
+        self.port, self.aliases = port, Path("/etc/faults-aliases")
+        self.found = {name: (self.CONFIG / name).read_text() for name in (main_cf.FILE, master_cf.FILE)}
+        self.running = not self._run("systemctl", "is-active", self.UNIT).returncode
+        self.defaults = main_cf.parameters(self._run("postconf", "-d").stdout)
+        main = {
+            "myhostname": "faults.test",
+            "mydestination": "local.test",
+            "mynetworks": "",
+            "inet_interfaces": "127.0.0.1",
+            "inet_protocols": "ipv4",
+            "default_database_type": "hash",
+            "alias_maps": f"hash:{self.aliases}",
+            "alias_database": f"hash:{self.aliases}",
+            "virtual_alias_domains": "hash:/etc/postfix/faults-domains",
+            "virtual_alias_maps": "hash:$config_directory/faults-virtual",
+            "smtp_tls_session_cache_database": "btree:${data_directory}/smtp_scache",
+            "smtpd_relay_restrictions": "reject_unauth_destination",
+            "max_use": "1",
+        }
+        override = "{ smtpd_recipient_restrictions = check_recipient_access hash:/etc/postfix/faults-access, permit }"
+        service = f"127.0.0.1:{port} inet n - n - - smtpd\n  -o {override}\n"
+        self.files = {main_cf.FILE: main_cf.edit(self.found[main_cf.FILE], main), master_cf.FILE: self.found[master_cf.FILE] + service}
+
+    def _run(self, *command):
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def migration(self):
+        return {"migrate": {"unit": self.UNIT}}
+
+    def before(self):
+        """As it was before any migration."""
+        self._put(self.files)
+        for path in (*self._compiled(), *self._aside()):
+            shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink()
+        for path, text in {**TABLES_OF_OTHERS, str(self.aliases): "faults: root\n"}.items():
+            Path(path).write_text(text)
+            self._run("postalias" if path == str(self.aliases) else "postmap", f"hash:{path}")
+        self._restart()
+        seen = self.serves()
+        assert not seen["error"], (seen, self.log(20))
+
+    def leave(self):
+        """As it was before any test."""
+        self._put(self.found)
+        for path in (*self._compiled(), *TABLES_OF_OTHERS, self.aliases):
+            Path(path).unlink()
+        self._restart() if self.running else self._run("systemctl", "stop", self.UNIT)
+
+    def _put(self, files):
+        for name, text in files.items():
+            path = self.CONFIG / name
+            path.write_text(text)
+            os.utime(path, (time.time() - 60,) * 2)
+
+    def _restart(self):
+        (_postconf.PENDING / self.UNIT).unlink(missing_ok=True)
+        # Nobody restarts so often but a test.
+        self._run("systemctl", "reset-failed", self.UNIT, "postfix@-.service")
+        done = self._run("systemctl", "restart", self.UNIT)
+        assert not done.returncode, done.stderr
+
+    def served(self):
+        answers = {}
+        try:
+            client = smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.test", timeout=5)
+            client.ehlo()
+            client.mail("x@client.test")
+            answers = {recipient: client.rcpt(recipient) for recipient in ANSWERS}
+            client.quit()
+        except (OSError, smtplib.SMTPException) as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+        wrong = [f"{recipient}: {code} {text.decode()}" for recipient, (code, text) in answers.items() if code != ANSWERS[recipient]]
+        return {"error": "; ".join(wrong)}
+
+    def serves(self):
+        return _patiently(self.served)
+
+    def letter(self):
+        """Which types of tables its files name."""
+        return " and ".join(sorted({entry.kind for entry in self._named()}))
+
+    def _named(self):
+        files = {name: (self.CONFIG / name).read_text() for name in self.files}
+        return [entry for entry in references.of_files(files, directory=str(self.CONFIG), defaults=self.defaults) if entry.own and not entry.cache]
+
+    def complete(self):
+        """Which tables its files name that are not there."""
+        compiled = {str(table.compiled_name(entry.path, entry.kind)): entry.place for entry in self._named() if entry.kind in table.COMPILED}
+        return "; ".join(f"{place} names {path}, which is not there" for path, place in compiled.items() if not Path(path).exists())
+
+    def state(self):
+        files = [self.CONFIG / name for name in self.files]
+        return {
+            "texts": [path.read_text() for path in files],
+            "files": [_entry(path) for path in (*files, *map(Path, TABLES_OF_OTHERS), self.aliases)],
+            "compiled": [_entry(Path(path)) for path in self._compiled()],
+            "left": self._aside(),
+            "pending": (_postconf.PENDING / self.UNIT).exists(),
+        }
+
+    def _compiled(self):
+        return sorted(str(path) for source in (*TABLES_OF_OTHERS, self.aliases) for path in Path(source).parent.glob(f"{Path(source).name}.*"))
+
+    def _aside(self):
+        begins = (".publish-", ".main.cf.", ".master.cf.")
+        return sorted(str(path) for folder in (self.CONFIG, self.CONFIG.parent) for path in folder.iterdir() if path.name.startswith(begins))
+
+    def log(self, lines=15):
+        return _log(lines)
 
 
 # -- what goes on beside the runs

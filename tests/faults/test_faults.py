@@ -23,7 +23,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a value that Postfix dies of": ({"main": {"smtpd_tls_security_level": "mya"}}, r"main\.cf: smtpd_tls_security_level: .*'mya'"),
     "a misspelt restriction": ({"main": {"smtpd_helo_restrictions": ["reject_invalid_helo"]}}, r"main\.cf: smtpd_helo_restrictions: .*reject_invalid_helo"),
     "a program that is not there": ({"services": [{**LISTENER, "command": "smptd"}]}, r"master\.cf, line \d+: 127\.0\.0\.1:2649/inet: .*smptd"),
-    "a field that is none": ({"services": [{**LISTENER, "maxproc": "many"}]}, r"master\.cf: 127\.0\.0\.1:2649/inet: .*'many'"),
+    "a field that is none": ({"services": [{**LISTENER, "maxproc": "many"}]}, r"master\.cf, line \d+: 127\.0\.0\.1:2649/inet: .*'many'"),
     "a port that is none": ({"services": [{**LISTENER, "service": "127.0.0.1:99999"}]}, r"master\.cf, line \d+: .*99999"),
     "a key twice in a policy table": (
         {"tables": [{"name": "more", "content": "a OK\nb OK\nA REJECT\n"}]},

@@ -14,7 +14,7 @@ from conftest import KILLS, STRIDE, TURNS, Box, told
 # How often a run is killed at least when no step is left out, by what it does.
 GENTLE = {"by_reload": 100, "of_tables": 50} | {f"at_random-{turn}": KILLS // 2 for turn in range(1, TURNS + 1)}
 RESTARTING = {"by_restart": 4, "of_an_edit": 30, "of_a_return": 15}
-SILENT = {"of_a_beginning": 60, "of_an_end": 50}
+SILENT = {"of_a_beginning": 60, "of_an_end": 50, "of_a_migration": 60}
 RINGS = GENTLE | RESTARTING | SILENT
 Seen = Mapping[str, Any]
 

@@ -124,8 +124,9 @@ def _enable(text: str, edit: ServiceEdit) -> str:
             return _spliced(text, start, end, [commented[1:] for commented in lines[start:end]])
     if "command" not in edit.fields:
         raise ConfigError("there is no such service, and no command to make it with", file=master_cf.FILE, subject=edit.subject)
-    made = master_cf.service({"service": edit.service, "type": edit.type, **edit.fields})
-    return text + ("" if not text or text.endswith("\n") else "\n") + master_cf.render_service(made)
+    text += "" if not text or text.endswith("\n") else "\n"
+    (made,) = master_cf.services([{"service": edit.service, "type": edit.type, **edit.fields}], head=text)
+    return text + master_cf.render_service(made)
 
 
 def _is_service(columns: Sequence[str], edit: ServiceEdit) -> bool:
@@ -135,7 +136,10 @@ def _is_service(columns: Sequence[str], edit: ServiceEdit) -> bool:
 def _change(text: str, edit: ServiceEdit) -> str:
     place = _places(text, edit)[-1]
     wanted = replace(place.entry, **edit.fields)
-    arguments = _arguments(place.entry, edit)
+    try:
+        arguments = _arguments(place.entry, edit)
+    except ConfigError as error:
+        raise error.at(place.start + 1) from error
     changed = arguments != (place.entry.options, place.entry.arguments)
     wanted = replace(wanted, options=arguments[0], arguments=arguments[1])
     if wanted == place.entry:

@@ -30,6 +30,10 @@ class ConfigError(Exception):
         place = file + (f", line {line}" if line else "")
         super().__init__(": ".join(part for part in (place, subject, reason) if part))
 
+    def at(self, line: int) -> ConfigError:
+        """The same of something on this line, unless it has one already."""
+        return type(self)(self.reason, file=self.file, line=self.line or line, subject=self.subject)
+
 
 @dataclass(frozen=True)
 class LogicalLine:

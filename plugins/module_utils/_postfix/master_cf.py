@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from .lines import BLANKS, SEPARATORS, ConfigError, balanced, clean, logical_lines, split_groups, unspellable
@@ -200,6 +201,26 @@ def service(source: Mapping[str, Any]) -> Service:
     )
 
 
+def services(sources: Iterable[Mapping[str, Any]], *, head: str = "") -> list[Service]:
+    """Build services from their descriptions; a later one replaces an earlier one of the same name and type, and keeps its place.
+
+    An error tells the line that the service would have in a master.cf which begins with ``head``.
+    """
+    made: dict[tuple[str, str], Service] = {}
+    for source in sources:
+        try:
+            entry = service(source)
+        except ConfigError as error:
+            above = _above((source.get("service"), source.get("type")), made.values())
+            raise error.at(head.count("\n") + sum(render_service(other).count("\n") for other in above) + 1) from error
+        made[entry.key] = entry
+    return list(made.values())
+
+
+def _above(key: tuple[Any, Any], made: Iterable[Service]) -> Iterable[Service]:
+    return takewhile(lambda other: other.key != key, made)
+
+
 def as_dict(entry: Service) -> dict[str, Any]:
     """The description in variables from which :func:`service` makes ``entry`` again."""
     fields = ("service", "type", "private", "unpriv", "chroot", "wakeup", "maxproc", "command")
@@ -209,14 +230,6 @@ def as_dict(entry: Service) -> dict[str, Any]:
         else dict(entry.options)
     )
     return {**{field: getattr(entry, field) for field in fields}, "args": args}
-
-
-def merge(*layers: Iterable[Service]) -> list[Service]:
-    """Later layers replace services of the same name and type, and keep their place."""
-    merged: dict[tuple[str, str], Service] = {}
-    for layer in layers:
-        merged.update({entry.key: entry for entry in layer})
-    return list(merged.values())
 
 
 def _option(name: str, value: str) -> str:

@@ -35,7 +35,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFile:
-    """A table in a file as it lies on the node; ``text`` is None without a source, and not kept of what others may not read."""
+    """A table in a file as it lies on the node; ``text`` is None without a source, and unless it is asked for."""
 
     references: Sequence[Reference]
     entries: int | None = None

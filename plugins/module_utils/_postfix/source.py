@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Large table sources: rows with their lines, sorted for publication, duplicates refused. Pure.
 
-Written for tables of a million rows: one pass, one regular expression a row.
+A text is handled as a whole by L(normal), a file of any size chunk by chunk: L(sortable) makes lines of which the order of their bytes
+is the order of the rows, and L(sorted_rows) makes the rows of these lines once they are sorted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from .lines import ConfigError, logical_lines
@@ -21,6 +22,10 @@ TYPES = (*COMPILED, *TEXT, *CONNECTED, PLAIN)
 _ROW = re.compile(r'((?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+)\s+(\S.*)')
 # aliases(5): the key is a local part, which may be quoted, and ends at the colon.
 _ALIAS = re.compile(r'("(?:[^"\\]|\\.)*"|[^\s:"](?:[^:"]*[^\s:"])?)\s*:\s*(\S.*)')
+# Lines that are published as they are: a key without capitals, one blank, a value; no comment goes on with the row before it.
+_PLAIN = re.compile(rb"(?:[!$-@\[\]-~][!#-@\[\]-~]*+ [!-~][\t -~\x80-\xff]*+\n)*+")
+_COMMENT = re.compile(rb"^(?:#.*)?\n", re.MULTILINE)
+_BEGIN = re.compile(rb"\n(?=[^\s#])")
 # What postmap -q would take for something else than the key that postmap made of it.
 _UNASKED = re.compile(r'["\\]|\A-\Z')
 # A text of more characters is shown as a few of its rows.
@@ -115,9 +120,129 @@ def _askable(text: str, start: int, end: int, *, file: str, aliases: bool) -> li
     return [Row(row.line + before, row.key, row.value) for row in rows(text[start:end], file=file, aliases=aliases) if not _UNASKED.search(row.key)]
 
 
+def cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut a file anew where a row begins, so that each piece can be read by itself."""
+    rest = b""
+    for chunk in chunks:
+        begun = _begin(piece := rest + chunk)
+        if begun:
+            yield piece[:begun]
+        rest = piece[begun:]
+    if rest:
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def _begin(piece: bytes) -> int:
+    """Where the last row begins; 0 if no row ends before it."""
+    end = len(piece)
+    while (end := piece.rfind(b"\n", 0, end)) >= 0:
+        if _BEGIN.match(piece, end):
+            return end + 1
+    return 0
+
+
+def sortable(pieces: Iterable[bytes], *, file: str, aliases: bool = False) -> Iterator[bytes]:
+    """Make lines of rows: the folded key, a blank, the value and, if it is not the folded one, behind a NUL the key. Raises L(ConfigError)."""
+    above = 0
+    for piece in pieces:
+        yield piece if not aliases and _is_plain(piece) else _uncommented(piece, above, file=file, aliases=aliases)
+        above += piece.count(b"\n")
+
+
+def _is_plain(piece: bytes) -> bool:
+    if not _PLAIN.fullmatch(piece) or b" \n" in piece or b"\t\n" in piece:
+        return False
+    return piece.isascii() or _is_utf8(piece)
+
+
+def _is_utf8(piece: bytes) -> bool:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _uncommented(piece: bytes, above: int, *, file: str, aliases: bool) -> bytes:
+    rest = _COMMENT.sub(b"", piece)
+    if not aliases and _is_plain(rest):
+        return rest
+    return b"".join(_line(row) for row in _rows_of(piece, above, file=file, aliases=aliases))
+
+
+def _rows_of(piece: bytes, above: int, *, file: str, aliases: bool) -> Iterator[Row]:
+    """The rows of a piece, of which ``above`` lines precede it in the file."""
+    try:
+        text = piece.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError("is not UTF-8", file=file, line=above + piece.count(b"\n", 0, error.start) + 1) from error
+    try:
+        for row in rows(text, file=file, aliases=aliases):
+            yield Row(row.line + above, row.key, row.value)
+    except ConfigError as error:
+        raise ConfigError(error.reason, file=file, line=error.line + above, subject=error.subject) from error
+
+
+def _line(row: Row) -> bytes:
+    folded = row.key.lower()
+    # The blank behind the key is the first one.
+    name = folded.replace(" ", "\x1f")
+    return (f"{name} {row.value}\n" if name == row.key else f"{name} {row.value}\0{row.key}\n").encode()
+
+
+@dataclass
+class Sorted:
+    """What is known of a file once all its pieces went through L(sorted_rows)."""
+
+    entries: int
+    twice: set[bytes]
+
+
+def sorted_rows(pieces: Iterable[bytes], told: Sorted, *, aliases: bool = False) -> Iterator[bytes]:
+    """Make rows of sorted lines, and tell ``told`` how many there are and which keys occur twice."""
+    last = b""
+    for piece in pieces:
+        lines = piece.split(b"\n")
+        del lines[-1]
+        names = [line[: line.find(b" ")] for line in lines]
+        if names[0] == last or len(set(names)) < len(names):
+            told.twice.update(name for before, name in zip([last, *names], names, strict=False) if before == name)
+        last = names[-1]
+        told.entries += len(names)
+        yield piece if not aliases and b"\0" not in piece else b"".join(_row(line, b":" if aliases else b"") for line in lines)
+
+
+def _row(line: bytes, colon: bytes) -> bytes:
+    row, _nul, key = line.partition(b"\0")
+    name, _blank, value = row.partition(b" ")
+    return b"%s%s %s\n" % (key or name, colon, value)
+
+
+def twice(pieces: Iterable[bytes], names: Collection[bytes], *, file: str, aliases: bool = False) -> ConfigError:
+    """The error of the first key in the file that occurs twice, of those that do."""
+    first: dict[bytes, int] = {}
+    above = 0
+    for piece in pieces:
+        for row in _rows_of(piece, above, file=file, aliases=aliases):
+            name = _line(row).partition(b" ")[0]
+            if name in names and first.setdefault(name, row.line) != row.line:
+                return _occurs_twice(row, first[name], file=file)
+        above += piece.count(b"\n")
+    return ConfigError("the file changed while it was read", file=file)
+
+
+def _occurs_twice(row: Row, first: int, *, file: str) -> ConfigError:
+    return ConfigError(f"the key occurs twice (first on line {first})", file=file, line=row.line, subject=row.key)
+
+
 def count(text: str) -> int:
     """Number of lines that are neither blank, comment nor continuation."""
     return sum(1 for line in text.split("\n") if line and not line[0].isspace() and line[0] != "#")
+
+
+def count_rows(pieces: Iterable[bytes]) -> int:
+    """The same of a file."""
+    return sum(len(_BEGIN.findall(b"\n" + piece)) for piece in cut(pieces))
 
 
 def _ended(text: str) -> str:
@@ -143,5 +268,5 @@ def _unique(source: Iterator[Row], *, file: str) -> dict[str, Row]:
     for row in source:
         first = found.setdefault(row.key.lower(), row)
         if first is not row:
-            raise ConfigError(f"the key occurs twice (first on line {first.line})", file=file, line=row.line, subject=row.key)
+            raise _occurs_twice(row, first.line, file=file)
     return found

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import base64
+import io
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -12,6 +15,7 @@ from unittest.mock import MagicMock
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.mailcluster.postfix.plugins.action import postmap
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _tables
 
@@ -32,16 +36,22 @@ class Node(postmap.ActionModule):
     def _find_needle(self, dirname: str, needle: str) -> str:
         return needle
 
-    def _send(self, data: bytes) -> str:
-        self.sent |= _tables.unpack(data)
-        return "/tmp/tables"
+    def _send(self, contents: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+        stream = io.BytesIO()
+        digests = _tables.pack(contents, stream)
+        self._receive(stream)
+        return "/tmp/tables", digests
+
+    def _receive(self, stream: io.BytesIO) -> None:
+        with zipfile.ZipFile(stream) as archive:
+            self.sent |= {path: archive.read(path).decode() for path in archive.namelist()}
 
     def _execute_module(self, **call: Any) -> dict[str, Any]:
         arguments = call["module_args"]
         self.calls.append(arguments)
         if "bundle" in arguments:
-            self.sent |= _tables.unpack(base64.b64decode(arguments["bundle"]))
-        missing = [table["path"] for table in arguments["wanted"] if self.present.get(table["path"]) != table["digest"]]
+            self._receive(io.BytesIO(base64.b64decode(arguments["bundle"])))
+        missing = [table["path"] for table in arguments["wanted"] if self.present.get(table["path"]) != (table["digest"] or table["origin"])]
         if set(missing) - self.sent.keys():
             return {"changed": False, "missing": missing}
         return {"changed": bool(missing), "tables": arguments["wanted"]}
@@ -170,3 +180,54 @@ def test_a_migration_is_the_affair_of_the_node() -> None:
     node = Node({"migrate": {"unit": "postfix.service"}})
     node._execute_module = lambda **call: call["module_args"]  # type: ignore[method-assign]
     assert node.run() == {"migrate": {"config_directory": "/etc/postfix", "type": "lmdb", "unit": "postfix.service"}}
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A large file whose rows nobody may read: it is no table."""
+    path = tmp_path / "rows"
+    path.write_text("no-value\n" * 10_000)
+    return path
+
+
+def test_a_large_file_is_not_read_when_the_node_knows_its_digest(large: Path) -> None:
+    node = Node({"tables": [{"path": "/t", "src": str(large)}]}, {"/t": large.read_text()})
+    assert not node.run()["changed"]
+    (call,) = node.calls
+    assert (call["wanted"][0]["src"], node.sent) == (str(large), {})
+
+
+@pytest.mark.parametrize("kind", ["lmdb", "cdb", "plain"])
+def test_a_large_file_is_sent_as_it_is_and_the_node_makes_the_table(large: Path, kind: str) -> None:
+    node = Node({"tables": [{"path": "/t", "src": str(large), "type": kind}]})
+    assert node.run()["changed"]
+    assert node.sent == {"/t": large.read_text()}
+    assert [call["wanted"][0]["digest"] for call in node.calls] == ["", ""]
+
+
+def test_of_a_file_that_changes_meanwhile_the_digest_is_that_of_what_was_sent(large: Path) -> None:
+    class Slow(Node):
+        def _send(self, contents: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+            large.write_text("changed meanwhile\n")
+            return super()._send(contents)
+
+    node = Slow({"tables": [{"path": "/t", "src": str(large)}]})
+    node.run()
+    assert node.calls[-1]["wanted"][0]["origin"] == _tables.digest("changed meanwhile\n") != node.calls[0]["wanted"][0]["origin"]
+
+
+@pytest.mark.parametrize("kind", ["texthash", "cidr"])
+def test_a_large_file_of_another_type_is_read_here(large: Path, kind: str) -> None:
+    large.write_text("".join(f"10.{number // 256}.{number % 256}.0/24 x\n" for number in range(5_000)))
+    node = Node({"tables": [{"path": "/t", "src": str(large), "type": kind}]})
+    node.run()
+    assert (node.calls[0]["wanted"][0]["digest"], node.calls[0]["wanted"][0]["origin"]) == (_tables.digest(large.read_text()), "")
+
+
+def test_an_encrypted_file_is_decrypted_and_never_sent_as_it_is(large: Path) -> None:
+    secret = VaultSecret(b"password")
+    large.write_bytes(VaultLib([("default", secret)]).encrypt(LARGE.encode(), secret=secret))
+    node = Node({"tables": [{"path": "/t", "src": str(large)}]})
+    node._loader.set_vault_secrets([("default", secret)])
+    node.run()
+    assert node.sent == {"/t": _sorted(LARGE)}

@@ -43,8 +43,8 @@ class Server:
             return Outcome(0, self.says, "")
         return Outcome(0, "default_database_type = lmdb\n", "") if command == ("postconf", "-d") else Outcome(127, "", "")
 
-    def build(self, aside: Path, wanted: _tables.Wanted, text: str) -> None:
-        assert text == "# c\na 1\n"
+    def build(self, aside: Path, wanted: _tables.Wanted) -> None:
+        assert (aside / Path(wanted.path).name).read_text() == "# c\na 1\n"
         (aside / f"{Path(wanted.path).name}.{wanted.type}").write_text("compiled")
 
     def edit(self, parameters: dict[str, Any], *, check_mode: bool, load: bool) -> dict[str, Any]:

@@ -79,3 +79,10 @@ def test_a_complaint_that_moved_to_another_line_is_not_new(monkeypatch: pytest.M
     core.validate(tmp_path, {"main.cf": "a = 1\n"}, {"main.cf": "a = 1\nc = 1\n"})
     with pytest.raises(ConfigError, match=r"unused parameter: b=1$"):
         core.validate(tmp_path, {"main.cf": "a = 1\n"}, {"main.cf": "a = 1\nb = 1\n"})
+
+
+def test_what_a_killed_run_left_aside_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    for name in (".main.cf.4194305.abc", ".master.cf.4194305.x", ".main.cf.swp", "main.cf"):
+        (tmp_path / name).write_text("# by hand\n")
+    core.apply(tmp_path, None, before(), {}, ())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".main.cf.swp", "main.cf"]

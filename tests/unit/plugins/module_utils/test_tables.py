@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import grp
+import io
 import os
 import pwd
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ ACCESS = {"/t": ("root", "root", 0o640), "/t.lmdb": ("root", "root", 0o640)}
 
 
 @pytest.fixture(autouse=True)
-def own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(core, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(core, "ORIGINS", tmp_path / "cache/postmap.json")
 
 
 def wanted(text: str = "a 1\n", **arguments: Any) -> core.Wanted:
@@ -41,7 +44,7 @@ def wanted(text: str = "a 1\n", **arguments: Any) -> core.Wanted:
 
 
 def found(text: str | None = "a 1\n", **arguments: Any) -> core.Found:
-    defaults: dict[str, Any] = {"text": text, "digest": core.digest(text or ""), "compiled": True, "access": ACCESS}
+    defaults: dict[str, Any] = {"digest": "" if text is None else core.digest(text), "compiled": True, "access": ACCESS}
     return core.Found(**{**defaults, **arguments})
 
 
@@ -68,16 +71,20 @@ def test_a_table_is_published_compiled_or_given_away_as_it_differs(table: core.W
     assert made.changed == any(expected)
 
 
+def difference(table: core.Wanted, before: str, after: str) -> Any:
+    return core.difference(step(table, found(before)), *(lambda text=text: text.encode().splitlines(keepends=True) for text in (before, after)))
+
+
 def test_the_diff_counts_rows_and_shows_those_that_come_and_go() -> None:
     after = "".join(f"k{number} 1\n" for number in range(10, 30))
-    diff = core.difference(step(wanted(after), found("a 1\nk10 1\n")), after)
+    diff = difference(wanted(after), "a 1\nk10 1\n", after)
     assert diff["before"] == "2 rows, root:root 0640\na 1\n"
     assert diff["after"].splitlines()[:2] == ["20 rows, root:root 0640, to be published", "k11 1"]
     assert diff["after"].splitlines()[-1] == "... and 9 more"
 
 
 def test_the_diff_of_a_secret_table_shows_no_row() -> None:
-    diff = core.difference(step(wanted("k geheim\n", secret=True), found("k alt\n")), "k geheim\n")
+    diff = difference(wanted("k geheim\n", secret=True), "k alt\n", "k geheim\n")
     assert "geheim" not in str(diff)
     assert "alt" not in str(diff)
 
@@ -93,9 +100,26 @@ def test_a_mode_that_is_none_is_refused(mode: str) -> None:
         core.mode_of(mode, secret=False)
 
 
+def unpacked(contents: dict[str, str]) -> dict[str, str]:
+    stream = io.BytesIO()
+    assert core.pack(contents, stream) == {}
+    with core.zipfile.ZipFile(stream) as archive:
+        arrived = core.Contents(archive)
+        return {path: arrived.text(path) for path in archive.namelist()}
+
+
 def test_contents_arrive_as_they_were_sent() -> None:
-    contents = {"/t": "ä b\n" * 1000, "/u": ""}
-    assert core.unpack(core.pack(contents)) == contents
+    contents = {"/t": "ä b\n" * 1000, "/u": "", "/v": "\udcff x\n"}
+    assert unpacked(contents) == contents
+
+
+def test_a_file_arrives_as_it_is_and_its_digest_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"\xff\x00" * 2_000_000)
+    stream = io.BytesIO()
+    assert core.pack({"/t": path}, stream) == {"/t": core.digest_of(path)}
+    with core.zipfile.ZipFile(stream) as archive:
+        assert core.Contents(archive).open("/t").read() == path.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -111,9 +135,10 @@ def test_a_table_that_answers_wrongly_is_refused(answer: Outcome, problem: str |
     assert core._wrong(answer, "a", "1") == problem
 
 
-def parameters(*tables: core.Wanted, contents: dict[str, str] | None = None, tmp_path: Path) -> dict[str, Any]:
+def parameters(*tables: core.Wanted, contents: Mapping[str, str | Path] | None = None, tmp_path: Path) -> dict[str, Any]:
     bundle = tmp_path / "bundle"
-    bundle.write_bytes(core.pack(contents or {}))
+    with bundle.open("wb") as stream:
+        core.pack(contents or {}, stream)
     return {"wanted": [vars(table) for table in tables], "bundle": None, "bundle_path": str(bundle)}
 
 
@@ -121,7 +146,7 @@ def plain(path: Path, text: str, **arguments: Any) -> core.Wanted:
     return wanted(text, path=str(path), type="plain", owner=OWNER, group=GROUP, **arguments)
 
 
-def run(tmp_path: Path, table: core.Wanted, content: str | None = None, *, check_mode: bool = False) -> dict[str, Any]:
+def run(tmp_path: Path, table: core.Wanted, content: str | Path | None = None, *, check_mode: bool = False) -> dict[str, Any]:
     sent = {} if content is None else {table.path: content}
     return core.run_module(parameters(table, contents=sent, tmp_path=tmp_path), check_mode=check_mode, diff=True)
 
@@ -253,3 +278,117 @@ def test_what_cannot_be_read_may_name_any_compiled_file(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(("said", "value", "right"), [("a,  b\n", "a, b", True), ("a, c\n", "a, b", False)])
 def test_blanks_of_a_continuation_are_no_difference(said: str, value: str, right: bool) -> None:
     assert (core._wrong(Outcome(0, said, ""), "k", value) is None) == right
+
+
+ROWS = "b 2\n# c\nA 1,\n  one\n"
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """A postmap(1) that compiles nothing and believes everything; the sources that it was given."""
+    given: list[Path] = []
+
+    def compile_table(path: Path, kind: str, **_options: Any) -> list[str]:
+        given.append(path)
+        path.with_name(f"{path.name}.{kind}").write_bytes(path.read_bytes())
+        return []
+
+    monkeypatch.setattr(core, "compile_table", compile_table)
+    monkeypatch.setattr(core, "_samples", lambda *_arguments, **_options: [])
+    return given
+
+
+def raw(tmp_path: Path, text: str, **arguments: Any) -> tuple[core.Wanted, Path]:
+    """A table of a large file of the controller, and the file."""
+    src = tmp_path / "src"
+    src.write_text(text)
+    path = tmp_path / "data" / "table"
+    return core.replace(plain(path, "", **arguments), type="lmdb", digest="", entries=0, origin=core.digest_of(src), src="files/src"), src
+
+
+def test_the_node_asks_for_a_file_once_and_makes_the_source_of_it(tmp_path: Path, compiler: list[Path]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    assert run(tmp_path, table) == {"changed": False, "missing": [table.path]}
+    made = run(tmp_path, table, src)
+    assert (made["changed"], Path(table.path).read_text()) == (True, "A 1, one\nb 2\n")
+    assert made["tables"] == [{"path": table.path, "changed": True, "entries": 2, "digest": core.digest("A 1, one\nb 2\n")}]
+    again = run(tmp_path, table)
+    assert (again["changed"], again["tables"][0]["entries"], len(compiler)) == (False, 2, 1)
+    assert sorted(entry.name for entry in Path(table.path).parent.iterdir()) == ["table", "table.lmdb"]
+
+
+@pytest.mark.parametrize("change", [{"type": "cdb"}, {"aliases": True}, {"origin": "another"}])
+def test_the_node_asks_again_for_what_it_would_make_otherwise(tmp_path: Path, compiler: list[Path], change: dict[str, Any]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    run(tmp_path, table, src)
+    assert "missing" in run(tmp_path, core.replace(table, **change))
+
+
+def test_a_hand_edit_of_a_large_table_is_repaired(tmp_path: Path, compiler: list[Path]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    run(tmp_path, table, src)
+    Path(table.path).write_text("b 3\n")
+    assert "missing" in run(tmp_path, table)
+    assert run(tmp_path, table, src)["changed"]
+    assert Path(table.path).read_text() == "A 1, one\nb 2\n"
+
+
+def test_another_order_of_rows_in_a_large_file_changes_nothing(tmp_path: Path, compiler: list[Path]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    run(tmp_path, table, src)
+    table, src = raw(tmp_path, "A 1, one\nb 2\n")
+    assert not run(tmp_path, table, src)["changed"]
+    assert (run(tmp_path, table)["changed"], len(compiler)) == (False, 1)
+
+
+def test_check_mode_makes_a_large_table_elsewhere(tmp_path: Path, compiler: list[Path]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    told = run(tmp_path, table, src, check_mode=True)
+    assert (told["changed"], told["diff"][0]["after"].splitlines()[1:]) == (True, ["A 1, one", "b 2"])
+    assert (Path(table.path).parent.exists(), core.ORIGINS.exists(), compiler) == (False, False, [])
+
+
+def test_a_large_file_with_a_key_twice_is_refused_with_both_lines_and_nothing_is_left(tmp_path: Path, compiler: list[Path]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    run(tmp_path, table, src)
+    filler = "".join(f"user{number} x\n" for number in range(200_000))
+    table, src = raw(tmp_path, f"z 1\nB 1\n{filler}# c\nb 2\nZ 2\n")
+    with pytest.raises(ConfigError, match=r"^files/src, line 200004: b: the key occurs twice \(first on line 2\)"):
+        run(tmp_path, table, src)
+    assert sorted(entry.name for entry in Path(table.path).parent.iterdir()) == ["table", "table.lmdb"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (b"geheim\n", "a row is a key, blanks and a value"),
+        (b"k \xff\n", "is not UTF-8"),
+        (b"k a\0b\n", "a NUL byte"),
+    ],
+)
+def test_a_bad_row_of_a_large_file_has_its_line_and_is_not_shown(tmp_path: Path, compiler: list[Path], bad: bytes, message: str) -> None:
+    table, src = raw(tmp_path, "")
+    src.write_bytes(b"".join(b"user%d x\n" % number for number in range(200_000)) + bad)
+    with pytest.raises(ConfigError, match=f"^files/src, line 200001: {message}") as error:
+        run(tmp_path, table, src)
+    assert "geheim" not in str(error.value)
+
+
+def test_a_large_file_that_is_no_table_is_copied(tmp_path: Path) -> None:
+    table, src = raw(tmp_path, "b:{x}\na:{y}\n# c\nc:{z}")
+    made = run(tmp_path, core.replace(table, type="plain"), src)
+    assert (Path(table.path).read_text(), made["tables"][0]["entries"]) == ("b:{x}\na:{y}\n# c\nc:{z}\n", 3)
+
+
+def test_a_compiled_file_that_is_gone_is_made_of_the_source_that_lies_there(tmp_path: Path, compiler: list[Path]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    run(tmp_path, table, src)
+    Path(f"{table.path}.lmdb").unlink()
+    assert (run(tmp_path, table)["changed"], Path(f"{table.path}.lmdb").exists(), len(compiler)) == (True, True, 2)
+
+
+def test_memory_of_a_broken_cache_is_none(tmp_path: Path, compiler: list[Path]) -> None:
+    table, src = raw(tmp_path, ROWS)
+    run(tmp_path, table, src)
+    core.ORIGINS.write_text("{")
+    assert "missing" in run(tmp_path, table)

@@ -114,6 +114,19 @@ def test_a_service_that_is_nowhere_cannot_be_enabled_without_a_command() -> None
         edit.services(MASTER, [edit.ServiceEdit(service="extra", type="unix")])
 
 
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"service": "relay", "type": "unix", "fields": {"maxproc": "many"}}, "line 8: relay/unix: maxproc"),
+        ({"service": "relay", "type": "unix", "args": ["-o", "biff"]}, "line 8: relay/unix: -o wants name=value"),
+        ({"service": "new", "type": "unix", "fields": {"command": "smtp", "wakeup": "soon"}}, "line 13: new/unix: wakeup"),
+    ],
+)
+def test_a_wrong_field_has_its_line(change: dict[str, Any], place: str) -> None:
+    with pytest.raises(ConfigError, match=f"^master.cf, {place}"):
+        edit.services(MASTER, [edit.ServiceEdit(**change)])
+
+
 def test_enabling_with_a_command_takes_the_comment_with_that_command() -> None:
     change = edit.ServiceEdit(service="smtp", type="inet", fields={"command": "postscreen"})
     disabled = edit.services(MASTER, [edit.ServiceEdit(service="smtp", type="inet", enabled=False)])

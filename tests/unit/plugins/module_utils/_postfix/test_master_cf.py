@@ -82,6 +82,10 @@ def test_a_service_in_variables_has_one_spelling(source: dict[str, Any], line: s
     assert master_cf.render([{"service": "smtp", "type": "inet", "command": "smtpd", **source}]) == line
 
 
+A = {"service": "a", "type": "unix", "command": "smtp", "args": {"biff": False}}
+B = {"service": "b", "type": "unix", "command": "smtp"}
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -107,6 +111,20 @@ def test_a_service_that_occurs_twice_is_refused() -> None:
 
 
 def test_a_later_layer_replaces_a_service_in_its_place() -> None:
-    base = master_cf.parse("a unix - - n - - smtp\nb unix - - n - - smtp\n")
-    own = master_cf.parse("a unix - - n - 5 smtp\n")
-    assert [(entry.service, entry.maxproc) for entry in master_cf.merge(base, own)] == [("a", "5"), ("b", "-")]
+    layers = [A, B, {**A, "maxproc": 5}]
+    assert [(entry.service, entry.maxproc) for entry in master_cf.services(layers)] == [("a", "5"), ("b", "-")]
+
+
+@pytest.mark.parametrize(
+    ("sources", "place"),
+    [
+        ([{**A, "maxproc": "many"}], "line 3: a/unix: maxproc"),
+        ([A, {**B, "wakeup": "soon"}], "line 5: b/unix: wakeup"),
+        ([A, B, {**A, "chroot": "perhaps"}], "line 3: a/unix: chroot"),
+        ([A, {**B, "args": 7}], "line 5: b/unix: a value cannot be int"),
+        ([{"service": "c"}], "line 3: c/: type"),
+    ],
+)
+def test_a_wrong_field_has_the_line_on_which_it_would_stand(sources: list[dict[str, Any]], place: str) -> None:
+    with pytest.raises(ConfigError, match=f"^master.cf, {place}"):
+        master_cf.services(sources, head="# one\n# two\n")

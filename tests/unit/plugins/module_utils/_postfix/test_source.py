@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import source
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 WORDS = st.text(alphabet="abcdefgh@.-0123", min_size=1, max_size=8)
@@ -110,3 +112,52 @@ def test_a_source_that_names_a_server_stays_as_it_is(kind: str) -> None:
 def test_what_is_no_parameter_of_a_server_is_refused_and_not_shown(line: str) -> None:
     with pytest.raises(ConfigError, match=r"^t, line 2: a line is the name of a parameter, '=' and a value$"):
         source.normal(f"hosts = db\n{line}\n", kind="mysql", file="t")
+
+
+LINES = st.text(alphabet='aAbB \t#"\\:ä.@', max_size=8) | st.sampled_from(
+    ["# c", "", " on", "a 1", "A 2", "b\t x ", '"q r" v', "b 1", "c  2", "\x0bx", "ä 1", "Ä 2"]
+)
+
+
+def in_pieces(text: str, size: int, *, aliases: bool) -> tuple[str, int]:
+    """What normal() does, as a large file goes through it: in pieces of a few bytes, with a few of the sorted lines at a time."""
+    raw = text.encode()
+
+    def cut() -> Iterator[bytes]:
+        return source.cut(raw[start : start + size] for start in range(0, len(raw), size))
+
+    lines = b"".join(source.sortable(cut(), file="f", aliases=aliases)).split(b"\n")[:-1]
+    ordered = [line + b"\n" for line in sorted(lines)]
+    told = source.Sorted(0, set())
+    published = b"".join(source.sorted_rows([b"".join(ordered[at : at + 3]) for at in range(0, len(ordered), 3)], told, aliases=aliases))
+    if told.twice:
+        raise source.twice(cut(), told.twice, file="f", aliases=aliases)
+    return published.decode(), told.entries
+
+
+def outcome(made: Callable[[], tuple[str, int]]) -> tuple[str, int] | str:
+    try:
+        return made()
+    except ConfigError as error:
+        return str(error)
+
+
+@given(st.lists(LINES, max_size=8).map("\n".join), st.integers(1, 30), st.booleans())
+@settings(deadline=None)
+def test_a_file_in_pieces_becomes_what_it_becomes_as_a_whole(text: str, size: int, aliases: bool) -> None:
+    whole = outcome(lambda: source.normal(text, kind="lmdb", file="f", aliases=aliases))
+    pieces = outcome(lambda: in_pieces(text, size, aliases=aliases))
+    # Of several errors, either may be the first.
+    assert whole == pieces or (isinstance(whole, str) and isinstance(pieces, str) and "twice" in whole + pieces)
+
+
+@given(st.lists(LINES, max_size=8).map("\n".join), st.integers(1, 30))
+@settings(deadline=None)
+def test_rows_of_a_file_are_counted_in_pieces(text: str, size: int) -> None:
+    raw = text.encode()
+    assert source.count_rows(raw[start : start + size] for start in range(0, len(raw), size)) == source.count(text)
+
+
+@pytest.mark.parametrize("text", ["k\xa0x 1\n", "k\x85 1\n", "k \u2003v\n"])
+def test_what_is_no_ascii_is_read_as_it_is_in_a_whole_text(text: str) -> None:
+    assert outcome(lambda: in_pieces(text, 100, aliases=False)) == outcome(lambda: source.normal(text, kind="lmdb", file="f"))
