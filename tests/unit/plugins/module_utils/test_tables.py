@@ -363,6 +363,7 @@ def test_a_large_file_with_a_key_twice_is_refused_with_both_lines_and_nothing_is
     [
         (b"geheim\n", "a row is a key, blanks and a value"),
         (b"k \xff\n", "is not UTF-8"),
+        (b"k v\xff\n", "is not UTF-8"),
         (b"k a\0b\n", "a NUL byte"),
     ],
 )

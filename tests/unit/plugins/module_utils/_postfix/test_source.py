@@ -158,6 +158,14 @@ def test_rows_of_a_file_are_counted_in_pieces(text: str, size: int) -> None:
     assert source.count_rows(raw[start : start + size] for start in range(0, len(raw), size)) == source.count(text)
 
 
-@pytest.mark.parametrize("text", ["k\xa0x 1\n", "k\x85 1\n", "k \u2003v\n"])
-def test_what_is_no_ascii_is_read_as_it_is_in_a_whole_text(text: str) -> None:
-    assert outcome(lambda: in_pieces(text, 100, aliases=False)) == outcome(lambda: source.normal(text, kind="lmdb", file="f"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("k\xa0x 1\n", "k\x85 1\n", "k \u2003v\n", "k vä\n"),
+        *("a 1 \n", "a 1\t\n", "a 1\tb\n", "a  1\n", " a 1\n", "a 1\n \n", "a\n", "a 1", "A 1\n", "a#b #1\n", '"a b" 1\n', "a 1\n# c\n  2\n"),
+        *("a 1\nb 1\nc 1\nd 1\ne 1\nC 2\n", "a 1\nb 1\nc 1\nc 2\n", "a 1\nb 1\nc 1\nc.d 2\n"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_every_row_is_read_in_a_piece_as_in_a_whole_text(text: str, size: int) -> None:
+    assert outcome(lambda: in_pieces(text, size, aliases=False)) == outcome(lambda: source.normal(text, kind="lmdb", file="f"))

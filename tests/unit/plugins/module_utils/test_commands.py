@@ -1,0 +1,55 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows that are sorted with the real sort(1), and where keys are found to ask a table for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands as core
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
+
+ROWS = [b"user%06d x\n" % number for number in range(200_000)]
+
+
+def in_pieces(rows: list[bytes]) -> list[bytes]:
+    return [b"".join(rows[start : start + 5000]) for start in range(0, len(rows), 5000)]
+
+
+def test_lines_are_sorted_by_their_bytes_and_nothing_is_left(tmp_path: Path) -> None:
+    shuffled = [*ROWS, b"\xc3\xa4 x\n", b"Z x\n", b"a x\n"]
+    random.Random(1).shuffle(shuffled)
+    sorted_pieces = list(core.in_order(in_pieces(shuffled), scratch=tmp_path))
+    assert b"".join(sorted_pieces) == b"".join(sorted(shuffled))
+    assert all(piece.endswith(b"\n") for piece in sorted_pieces)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_lines_are_sorted_to_none(tmp_path: Path) -> None:
+    assert list(core.in_order([], scratch=tmp_path)) == []
+
+
+def test_what_sort_says_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sort: .*No such file or directory"):
+        list(core.in_order(in_pieces(ROWS) * 20, scratch=tmp_path / "none"))
+
+
+def test_an_error_in_a_row_ends_the_sort(tmp_path: Path) -> None:
+    def lines() -> Iterator[bytes]:
+        yield ROWS[0]
+        raise ConfigError("bad")
+
+    with pytest.raises(ConfigError, match="bad"):
+        list(core.in_order(lines(), scratch=tmp_path))
+
+
+def test_of_a_large_table_the_first_and_the_last_row_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"".join(ROWS))
+    assert [(row.key, row.line) for row in core.ends(path, file="rows")] == [("user000000", 0), ("user199999", 0)]
+    path.write_bytes(b"".join(ROWS[:10]))
+    assert [(row.key, row.line) for row in core.ends(path, file="rows")] == [("user000000", 1), ("user000009", 10)]
