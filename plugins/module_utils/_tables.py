@@ -189,7 +189,8 @@ class Contents:
         return path in self._paths
 
     def open(self, path: str) -> IO[bytes]:
-        assert self._archive
+        if self._archive is None:
+            raise KeyError(path)
         return self._archive.open(path)
 
     def text(self, path: str) -> str:
