@@ -287,7 +287,7 @@ def test_nothing_that_the_roles_set_is_refused(postfix: dict[str, Any], role_ins
     assert len(made["main"]) > 30
     found = values.check(
         main=main_cf.parameters(main_cf.render({**made["main"], **made["local"]})),
-        services=master_cf.merge([master_cf.service(entry) for entry in [*made["services"], *made["local_services"]]]),
+        services=master_cf.services([*made["services"], *made["local_services"]]),
         directory=f"/etc/{made['name']}",
         tables=[Table(entry["name"], entry["type"], entry["content"]) for entry in made["tables"]],
         node=values.Node(
