@@ -20,6 +20,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -481,7 +482,7 @@ def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -
         for number, table in enumerate(tables):
             if table.origin and not table.digest:
                 made[table.path] = _place(table, held, check_mode=check_mode)
-                tables[number] = arrange(table, lambda table=table: contents.open(table.path), made[table.path])
+                tables[number] = arrange(table, partial(contents.open, table.path), made[table.path])
         steps = plan(tables, found)
         answer = _answer(steps, [difference(step, *_sides(step, contents, made)) for step in steps if step.changed] if diff else [])
         if not check_mode:
