@@ -487,7 +487,7 @@ def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -
         answer = _answer(steps, [difference(step, *_sides(step, contents, made)) for step in steps if step.changed] if diff else [])
         if not check_mode:
             for step in steps:
-                publish(step, lambda place, step=step: _put(step, contents, made.get(step.wanted.path), place))
+                publish(step, partial(_put, step, contents, made.get(step.wanted.path)))
             _remember(origins, {table.path: table.made_of for table in tables if table.origin})
         return answer
 
