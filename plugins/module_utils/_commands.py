@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from . import _files
 from ._postfix import source, table
@@ -87,20 +87,18 @@ def in_order(lines: Iterable[bytes], *, scratch: Path) -> Iterator[bytes]:
     pipe = subprocess.PIPE
     # With small pipes the two would take turns.
     with subprocess.Popen(command, env=_environment(), stdin=pipe, stdout=pipe, stderr=pipe, pipesize=PIECE) as sort:
-        assert sort.stdin
-        assert sort.stdout
-        assert sort.stderr
+        stdin, stdout, stderr = (cast("IO[bytes]", stream) for stream in (sort.stdin, sort.stdout, sort.stderr))
         # What ends it early it says itself.
         with contextlib.suppress(BrokenPipeError):
             for piece in lines:
-                sort.stdin.write(piece)
-            sort.stdin.close()
+                stdin.write(piece)
+            stdin.close()
         rest = b""
-        for piece in pieces(sort.stdout):
+        for piece in pieces(stdout):
             whole, newline, rest = (rest + piece).rpartition(b"\n")
             if newline:
                 yield whole + newline
-        said = sort.stderr.read().decode(errors="replace")
+        said = stderr.read().decode(errors="replace")
     if sort.returncode:
         raise ConfigError(" ".join(said.split()) or "it was ended", subject="sort")
 
