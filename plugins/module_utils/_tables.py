@@ -181,16 +181,14 @@ def pack(contents: Mapping[str, str | Path], stream: IO[bytes]) -> dict[str, str
 class Contents:
     """What L(pack) made, on the node."""
 
-    def __init__(self, archive: zipfile.ZipFile | None) -> None:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._paths = frozenset(archive.namelist() if archive else ())
+        self._paths = frozenset(archive.namelist())
 
     def __contains__(self, path: str) -> bool:
         return path in self._paths
 
     def open(self, path: str) -> IO[bytes]:
-        if self._archive is None:
-            raise KeyError(path)
         return self._archive.open(path)
 
     def text(self, path: str) -> str:
@@ -558,8 +556,7 @@ def _remember(origins: Mapping[str, Mapping[str, Any]], made: Mapping[str, Mappi
 
 @contextlib.contextmanager
 def _contents(parameters: Mapping[str, Any]) -> Iterator[Contents]:
-    if not parameters["bundle_path"] and not parameters["bundle"]:
-        yield Contents(None)
-        return
-    with zipfile.ZipFile(parameters["bundle_path"] or io.BytesIO(base64.b64decode(parameters["bundle"]))) as archive:
+    path, inline = parameters["bundle_path"], base64.b64decode(parameters["bundle"] or "")
+    # An archive that is made here is an empty one.
+    with zipfile.ZipFile(path or io.BytesIO(inline), "r" if path or inline else "w") as archive:
         yield Contents(archive)
