@@ -50,7 +50,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
+    suboptions: &services
       service:
         description: Name, port or address and port.
         type: str
@@ -84,43 +84,12 @@ options:
         type: raw
   local_services:
     description:
-      - Services of this node only, described as in O(services). They win over those of the same service and type and count in the digest of
+      - Services of this node only. They win over those of the same service and type and count in the digest of
         O(local).
     type: list
     elements: dict
     default: []
-    suboptions:
-      service:
-        description: Name, port or address and port.
-        type: str
-        required: true
-      type:
-        description: Transport type.
-        type: str
-        choices: [inet, unix, unix-dgram, fifo, pass]
-        required: true
-      private:
-        description: Field C(private).
-        type: raw
-      unpriv:
-        description: Field C(unpriv).
-        type: raw
-      chroot:
-        description: Field C(chroot).
-        type: raw
-      wakeup:
-        description: Field C(wakeup).
-        type: raw
-      maxproc:
-        description: Field C(maxproc).
-        type: raw
-      command:
-        description: Program in C(daemon_directory).
-        type: str
-        required: true
-      args:
-        description: Overrides or arguments.
-        type: raw
+    suboptions: *services
   tables:
     description: Policy tables, which are part of the generation and live in C(/etc/<name>/). No place for secrets.
     type: list

@@ -98,19 +98,19 @@ def clean(value: str, *, file: str, subject: str) -> str:
     return value.strip(BLANKS)
 
 
-def split_groups(text: str) -> list[str]:
+def split_groups(text: str, separators: str = SEPARATORS) -> list[str]:
     """Split at blanks, but not inside balanced ``{ }`` (mystrtokq(3) with CHARS_BRACE)."""
-    words: list[str] = []
+    found: list[str] = []
     word, depth = "", 0
     for char in text:
-        if char in SEPARATORS and not depth:
+        if char in separators and not depth:
             if word:
-                words.append(word)
+                found.append(word)
             word = ""
             continue
         depth += (char == "{") - (char == "}" and depth > 0)
         word += char
-    return [*words, word] if word else words
+    return [*found, word] if word else found
 
 
 def balanced(text: str) -> bool:
@@ -130,13 +130,4 @@ def unspellable(value: object, *, file: str, subject: str) -> ConfigError:
 
 def words(value: str) -> list[str]:
     """Split a list value at blanks and commas, but not inside ``{ }``."""
-    result, word, depth = [], "", 0
-    for char in value:
-        if not depth and (char == "," or char in SEPARATORS):
-            if word:
-                result.append(word)
-            word = ""
-            continue
-        depth += (char == "{") - (char == "}" and depth > 0)
-        word += char
-    return [*result, word] if word else result
+    return split_groups(value, SEPARATORS + ",")
