@@ -24,6 +24,8 @@ COMMANDS = {
     "runc": "runc",
     "mmdebstrap": "mmdebstrap",
     "nft": "nftables",
+    # What netavark up to 1.11 calls, and does not depend on.
+    "iptables": "iptables",
     "ssh": "openssh-client",
     "openssl": "openssl",
 }
