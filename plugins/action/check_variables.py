@@ -21,7 +21,7 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
 # The role of the site facts is named for what it describes, its variables for what they belong to.
 PREFIXES = {"cluster": "mailcluster"}
 # The command line makes text of what it sets; the playbooks read these as booleans all the same.
-ON_THE_COMMAND_LINE = frozenset({"mailcluster_drain", "mailcluster_prune", "mailcluster_strict"})
+ON_THE_COMMAND_LINE = frozenset({"mailcluster_prune", "mailcluster_strict"})
 PLACEHOLDERS = frozenset({"changeme", "change_me", "change-me", "password", "secret", "todo"})
 
 Spec = Mapping[str, Mapping[str, Any]]

@@ -59,44 +59,17 @@ def test_a_switch_is_read_as_a_boolean_even_from_the_command_line(file: Path) ->
 
 
 def test_the_switches_of_the_playbooks_are_found() -> None:
-    assert {"mailcluster_drain", "mailcluster_strict"} <= set(SWITCHES)
-    assert "mailcluster_drain | default(false) | bool" in list(expressions(tier("mx")))
+    assert {"mailcluster_prune", "mailcluster_strict"} <= set(SWITCHES)
+    prune = yaml.safe_load((PLAYBOOKS / "tiers/prune.yml").read_text(encoding="utf-8"))
+    assert any("mailcluster_prune | default(false) | bool" in text for text in expressions(prune))
 
 
 @pytest.mark.parametrize("name", TIERS)
 @pytest.mark.parametrize(
-    ("given", "serial"),
-    [
-        pytest.param({}, "100%", id="neither"),
-        pytest.param({"mailcluster_drain": "true"}, "1", id="drained"),
-        pytest.param({"mailcluster_drain": "false"}, "100%", id="not drained"),
-        pytest.param({"mailcluster_drain": True, "mailcluster_serial": 2}, 2, id="drained by two"),
-        pytest.param({"mailcluster_serial": "50%"}, "50%", id="half of the tier"),
-    ],
+    ("given", "serial"), [pytest.param({}, "100%", id="all"), pytest.param({"mailcluster_serial": "50%"}, "50%", id="half of the tier")]
 )
-def test_a_drained_tier_changes_node_by_node(name: str, given: dict[str, object], serial: object) -> None:
+def test_a_tier_changes_as_many_nodes_at_once_as_was_asked_for(name: str, given: dict[str, object], serial: object) -> None:
     assert value(tier(name)["serial"], **given) == serial
-
-
-@pytest.mark.parametrize("name", TIERS)
-def test_a_drain_asked_for_on_the_command_line_is_one(name: str) -> None:
-    conditions = [task["when"] for section in ("pre_tasks", "post_tasks") for task in tier(name)[section]]
-    assert [judge(condition, mailcluster_drain="true") for condition in conditions] == [True, True, True]
-    assert [judge(condition, mailcluster_drain="false") for condition in conditions] == [False, False, False]
-
-
-@pytest.mark.parametrize("asked", ["true", "false"])
-@pytest.mark.parametrize("name", TIERS)
-def test_the_base_of_a_node_is_changed_once_and_drained_where_that_was_asked_for(name: str, asked: str) -> None:
-    runs = [
-        (play, task)
-        for play in ("base", name)
-        for section in ("pre_tasks", "tasks", "post_tasks")
-        for task in tier(play).get(section, [])
-        if str(task.get("ansible.builtin.include_tasks", "")).endswith(("/base.yml", "/drain.yml")) and judge(task["when"], mailcluster_drain=asked)
-    ]
-    done = [(play, Path(task["ansible.builtin.include_tasks"]).stem) for play, task in runs]
-    assert done == ([(name, "drain"), (name, "base")] if asked == "true" else [("base", "base")])
 
 
 @pytest.mark.parametrize("name", TIERS)

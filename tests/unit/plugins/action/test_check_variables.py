@@ -85,7 +85,7 @@ def test_what_the_playbooks_read_as_a_boolean_may_be_a_text(name: str) -> None:
 
 
 def test_what_the_playbooks_read_as_a_boolean_must_be_one() -> None:
-    assert len(list(value_errors("mailcluster_drain", "mx1", specification("cluster")["mailcluster_drain"], "maybe"))) == 1
+    assert len(list(value_errors("mailcluster_prune", "mx1", specification("cluster")["mailcluster_prune"], "maybe"))) == 1
 
 
 @pytest.mark.parametrize(
