@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.mailcluster.postfix.plugins.action.check_variables import (
     ON_THE_COMMAND_LINE,
+    ROLES,
+    is_constant,
     is_secret,
     specification,
     value_errors,
@@ -123,3 +126,21 @@ def test_every_variable_of_every_role_is_known() -> None:
 def test_each_variable_is_recognised_with_one_letter_too_few() -> None:
     missed = [name for name in vocabulary().names if name[:-1] not in vocabulary().names and vocabulary().meant(name[:-1]) is None]
     assert missed == []
+
+
+CONSTANTS = [
+    (path.parts[-3], name, value)
+    for path in sorted(ROLES.glob("*/defaults/main.yml"))
+    for name, value in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+    if is_constant(value)
+]
+
+
+@pytest.mark.parametrize(("role", "name", "value"), CONSTANTS, ids=[name for _role, name, _value in CONSTANTS])
+def test_a_constant_default_which_is_not_judged_at_run_time_meets_its_specification(role: str, name: str, value: object) -> None:
+    assert list(value_errors(name, "mx1", specification(role)[name], value)) == []
+
+
+@pytest.mark.parametrize("value", ["{{ x }}", ["a", "{{ x }}"], {"a": {"b": "{% if x %}{% endif %}"}}])
+def test_what_holds_a_template_is_no_constant(value: object) -> None:
+    assert not is_constant(value)
