@@ -38,9 +38,9 @@ def instances() -> Iterator[tuple[str, dict[str, Any]]]:
                 if path.exists():
                     variables |= loader.load_from_file(str(path), trusted_as_template=True) or {}
             variables |= manager.get_vars(host=inventory.get_hosts(tier)[0])
-            tasks = loader.load_from_file(str(ROOT / "roles" / tier / "tasks/main.yml"), trusted_as_template=True)
+            tasks = loader.load_from_file(str(ROOT / "roles" / tier / "tasks/configure.yml"), trusted_as_template=True)
             variables |= tasks[-1]["vars"]
-            engine = loader.load_from_file(str(ROOT / "roles/postfix/tasks/main.yml"), trusted_as_template=True)
+            engine = loader.load_from_file(str(ROOT / "roles/postfix/tasks/configure.yml"), trusted_as_template=True)
             call = next(task["mailcluster.postfix.postfix_instance"] for task in engine if "mailcluster.postfix.postfix_instance" in task)
             wanted = {name: call[name] for name in ("name", "main", "local", "services", "local_services", "tables")}
             for each in Templar(loader=loader, variables=variables).template(variables["mailcluster_tier_instances"])[tier]:
