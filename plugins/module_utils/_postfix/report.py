@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from . import main_cf, master_cf, table
+from .evacuation import OWNER as EVACUATION
 from .generation import digests, local_files, shared_files
 from .instance import Before
 from .references import Reference
@@ -152,7 +153,7 @@ def compare(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequenc
         ((instance["name"], node["release"], host, instance) for host, node in nodes.items() for instance in node["instances"] if instance["managed"]),
         key=lambda row: row[:3],
     )
-    errors = [*_missing(nodes, wanted), *_unclaimed(nodes, wanted)]
+    errors = [*_missing(nodes, wanted), *_unclaimed(nodes, wanted), *_evacuated(nodes)]
     errors += [error for name, _release, host, instance in rows for error in _own_errors(f"{name} ({host})", instance)]
     differences: list[str] = []
     for name, of_name in groupby(rows, key=lambda row: row[0]):
@@ -177,6 +178,16 @@ def _unclaimed(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequ
         for host, node in sorted(nodes.items())
         for instance in node["instances"]
         if host in wanted and instance["owner"] in PROFILES and instance["name"] not in wanted[host]
+    ]
+
+
+def _evacuated(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Name what delivers the mail of another node, and is there no longer than that takes."""
+    return [
+        f"{instance['name']} ({host}): holds {sum(instance['queues'].values())} evacuated messages; the playbook evacuate removes it once it is empty"
+        for host, node in sorted(nodes.items())
+        for instance in node["instances"]
+        if instance["owner"] == EVACUATION
     ]
 
 
