@@ -25,7 +25,10 @@ MESSAGES, HELD = 50, 5
 # From here on the mail is the other node's, but nothing runs on it yet.
 HALF_WAY = "TASK [Run a Postfix on each of them]"
 # Mail for the mailbox node is refused on this node alone.
-BLOCK = "add table inet evacuation; add chain inet evacuation out { type filter hook output priority 0; }; add rule inet evacuation out tcp dport 11024 reject with tcp reset"
+BLOCK = (
+    "add table inet evacuation; add chain inet evacuation out { type filter hook output priority 0; };"
+    " add rule inet evacuation out tcp dport 11024 reject with tcp reset"
+)
 UNIT = f"mailcluster-postfix@{INSTANCE}.service"
 
 
@@ -47,7 +50,7 @@ def fill(site: Site) -> set[str]:
         f" sendmail -C /etc/{INSTANCE} -f '' alice@{site.domain} <$file; rm $file; done",
         data="".join(one.text for one in sent),
     )
-    ids = f"postqueue -c /etc/{INSTANCE} -j | head -{HELD} | grep -o '\"queue_id\": \"[^\"]*' | cut -d'\"' -f4"
+    ids = f'postqueue -c /etc/{INSTANCE} -j | head -{HELD} | grep -o \'"queue_id": "[^"]*\' | cut -d\'"\' -f4'
     shell(NODE, f"sleep 2; {ids} | postsuper -c /etc/{INSTANCE} -h - 2>/dev/null")
     return {one.message_id for one in sent}
 
@@ -87,7 +90,7 @@ def evacuated(site: Site) -> Iterator[set[str]]:
         sent = fill(site)
         shell(NODE, f"kill -9 $(cat /var/spool/{INSTANCE}/pid/master.pid)")
         killed_at(HALF_WAY)
-        done = playbook("evacuate", "-e", f"evacuate_node={NODE}", "-e", "evacuate_timeout=20")
+        done = playbook("evacuate", "-e", f"evacuate_node={NODE}", "-e", "evacuate_timeout=5")
         assert done.returncode == 0, done.stdout + done.stderr
         yield sent
     finally:

@@ -32,8 +32,12 @@ def fence(found: Source, to: str = "mx1") -> evacuation.SourcePlan:
             ["reserve the queue for mx1", "stop the instance", "mask its unit", "move 4 messages out of its reach"],
             id="a living one",
         ),
-        pytest.param(source(masked=None, present={"deferred": 1}), ["reserve the queue for mx1", "move 1 message out of its reach"], id="a disk without systemd"),
-        pytest.param(source(marker=FENCED, running=True, present={"hold": 0}), ["stop the instance", "mask its unit", "move 0 messages out of its reach"], id="killed"),
+        pytest.param(
+            source(masked=None, present={"deferred": 1}), ["reserve the queue for mx1", "move 1 message out of its reach"], id="a disk without systemd"
+        ),
+        pytest.param(
+            source(marker=FENCED, running=True, present={"hold": 0}), ["stop the instance", "mask its unit", "move 0 messages out of its reach"], id="killed"
+        ),
         pytest.param(source(marker=FENCED, masked=True, present={"hold": 2}, aside={"deferred": 3}), ["move 5 messages out of its reach"], id="killed between"),
         pytest.param(source(marker=FENCED, masked=True, aside={"deferred": 3}), [], id="fenced"),
         pytest.param(source(marker=HANDED, masked=True, aside={"deferred": 3}), [], id="handed over"),
@@ -84,7 +88,9 @@ def test_a_file_of_a_queue_is_known_by_its_path(path: str, queue: str) -> None:
     assert evacuation.queue_of(path) == queue
 
 
-@pytest.mark.parametrize("path", ["../etc/passwd", "hold/../../etc/passwd", "/hold/4bFz7Q2kXN", "corrupt/4bFz7Q2kXN", "hold/a b", "hold/4bFz7Q2kXN\n", "public/qmgr"])
+@pytest.mark.parametrize(
+    "path", ["../etc/passwd", "hold/../../etc/passwd", "/hold/4bFz7Q2kXN", "corrupt/4bFz7Q2kXN", "hold/a b", "hold/4bFz7Q2kXN\n", "public/qmgr"]
+)
 def test_any_other_path_is_refused(path: str) -> None:
     with pytest.raises(ConfigError, match="is no file of a queue"):
         evacuation.queue_of(path)
@@ -102,7 +108,9 @@ def test_what_is_written_beside_a_queue_is_read_again() -> None:
     assert evacuation.from_manifest(evacuation.manifest([(FENCED, 7)])) == [(FENCED, 7)]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "{\"id\": 1}", evacuation.render(FENCED).replace("fenced", "lost"), evacuation.render(FENCED).replace(ID, "x")])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"id": 1}', evacuation.render(FENCED).replace("fenced", "lost"), evacuation.render(FENCED).replace(ID, "x")]
+)
 def test_what_cannot_be_read_is_refused_rather_than_delivered(text: str) -> None:
     with pytest.raises(ConfigError, match="does not tell of an evacuation"):
         evacuation.parse(text, file="f")
