@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 # What the delivery agents say of each recipient (postconf(5), Postfix' log format).
 STATUSES = ("sent", "deferred", "bounced", "expired", "undeliverable", "deliverable")
-_STATUS = re.compile(rf" to=<.*>, .*\bstatus=({'|'.join(STATUSES)}) ")
+_STATUS = re.compile(rf" to=<.*?, dsn=[245]\.\d+\.\d+, status=({'|'.join(STATUSES)}) \(")
 
 
 def of_message(lines: Iterable[str], message_id: str) -> list[str]:
