@@ -163,7 +163,9 @@ def render(
             (
                 f"router_id {router_id}",
                 "vrrp_version 3",
-                # A router that has just learnt the old owner believes nobody else for a second (arp(7), locktime).
+                # An edge that is only busy must not fall silent.
+                "vrrp_priority -10",
+                # Who has lost the first announcements of a new owner hears of him soon.
                 "vrrp_garp_master_delay 1",
                 "vrrp_garp_master_refresh 5",
                 "enable_script_security",

@@ -13,7 +13,6 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils import _cluste
 from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import config
 
-
 PUBLIC = ("mx", "submissions", "submission", "imaps")
 
 
