@@ -98,20 +98,41 @@ def to_zone(records: Iterable[Mapping[str, Any]], zone: str | None = None) -> st
     return _dns.zone_text(record for record in map(_dns.Record.from_dict, records) if zone in (None, record.zone))
 
 
+def _drained(asked: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the services that each node does not serve, from what M(mailcluster.postfix.haproxy_server) answered in check mode."""
+    return {
+        node: [server.removeprefix("serving/") for server, state in answer["states"].items() if state != "ready"]
+        if answer.get("available")
+        else ["all services"]
+        for node, answer in asked.items()
+    }
+
+
 def drill_errors(
-    region: str, members: Tiers, hostvars: Hostvars, *, regions: Sequence[Mapping[str, Any]], drained: Mapping[str, Sequence[str]], withdrawn: object = ()
+    region: str,
+    members: Tiers,
+    hostvars: Hostvars,
+    *,
+    regions: Sequence[Mapping[str, Any]],
+    asked: Mapping[str, Mapping[str, Any]],
+    withdrawn: object = (),
 ) -> list[str]:
     """Return why a region cannot be taken out of service."""
     of_tier = _cluster.members_from_dicts(members)
-    return _dns.drill_errors(str(region), _regions(of_tier, regions, hostvars, withdrawn), of_tier, drained)
+    return _dns.drill_errors(str(region), _regions(of_tier, regions, hostvars, withdrawn), of_tier, _drained(asked))
 
 
 def region_report(
-    members: Tiers, hostvars: Hostvars, *, regions: Sequence[Mapping[str, Any]], drained: Mapping[str, Sequence[str]], withdrawn: object = ()
+    members: Tiers,
+    hostvars: Hostvars,
+    *,
+    regions: Sequence[Mapping[str, Any]],
+    asked: Mapping[str, Mapping[str, Any]],
+    withdrawn: object = (),
 ) -> list[str]:
     """Return a table of who serves what."""
     of_tier = _cluster.members_from_dicts(members)
-    return _dns.region_report(_regions(of_tier, regions, hostvars, withdrawn), of_tier, drained)
+    return _dns.region_report(_regions(of_tier, regions, hostvars, withdrawn), of_tier, _drained(asked))
 
 
 class FilterModule:

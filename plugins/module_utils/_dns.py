@@ -246,9 +246,7 @@ def _entrances(domain: str, known: Sequence[Region], ttl: int) -> list[_Row]:
     ]
 
 
-def _mail_domain(
-    name: str, domain: str, known: Sequence[Region], relays: Sequence[Sender], services: Mapping[str, int], policy: Policy
-) -> list[_Row]:
+def _mail_domain(name: str, domain: str, known: Sequence[Region], relays: Sequence[Sender], services: Mapping[str, int], policy: Policy) -> list[_Row]:
     return [
         *((name, "MX", policy.ttl, f"{region.preference} mail.{region.name}.{domain}.".lower()) for region in known if region.serves),
         (name, "TXT", policy.static_ttl, _spf((address for relay in relays for address in relay.addresses), policy.spf)),
