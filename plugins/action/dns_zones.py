@@ -28,7 +28,7 @@ try:
     import dns.rdata
     import dns.rdataclass
     import dns.rdatatype
-    import dns.tsigkeyring
+    import dns.tsig
     import dns.update
 
     HAS_DNSPYTHON = True
@@ -75,8 +75,7 @@ class Server:
     address: str
     port: int
     timeout: float
-    keyring: Any
-    algorithm: str
+    key: Any
 
     def __repr__(self) -> str:
         return f"{self.name} port {self.port}"
@@ -85,12 +84,12 @@ class Server:
     def of(cls, arguments: Mapping[str, Any]) -> Server:
         try:
             address = socket.getaddrinfo(arguments["server"], arguments["port"], type=socket.SOCK_DGRAM)[0][4][0]
-            keyring = dns.tsigkeyring.from_text({arguments["key_name"]: arguments["key_secret"]})
+            key = dns.tsig.Key(arguments["key_name"], arguments["key_secret"], arguments["key_algorithm"])
         except OSError as error:
             raise ServerError(f"{arguments['server']}: {error}") from error
         except (ValueError, dns.exception.DNSException):
             raise ServerError("key_secret: is no base64, or key_name is no name; the secret is not shown") from None
-        return cls(arguments["server"], str(address), arguments["port"], arguments["timeout"], keyring, arguments["key_algorithm"])
+        return cls(arguments["server"], str(address), arguments["port"], arguments["timeout"], key)
 
     def ask(self, name: _dns.SetName) -> tuple[_dns.RecordSet, dict[str, Any]]:
         """Return the record set that the server has, and its records by value."""
@@ -115,7 +114,7 @@ class Server:
 
     def update(self, zone: str, changes: Sequence[_dns.Change], present: Mapping[_dns.SetName, Mapping[str, Any]]) -> None:
         """Replace record sets of a zone, all or none."""
-        message = dns.update.UpdateMessage(zone, keyring=self.keyring, keyalgorithm=self.algorithm)
+        message = dns.update.UpdateMessage(zone, keyring=self.key)
         for change in changes:
             owner = dns.name.from_text(change.name)
             message.delete(owner, change.type)

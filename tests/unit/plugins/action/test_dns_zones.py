@@ -25,10 +25,9 @@ import dns.query
 import dns.rcode
 import dns.rdataclass
 import dns.rrset
-import dns.tsigkeyring
+import dns.tsig
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0LW9mLWRucw=="
-KEYRING = dns.tsigkeyring.from_text({"mailcluster": SECRET})
 MX = {"zone": "example.org", "name": "example.org", "type": "MX", "ttl": 60, "value": "10 mail.east.example.org."}
 SPF = {"zone": "example.org", "name": "example.org", "type": "TXT", "ttl": 3600, "value": "v=spf1 -all"}
 
@@ -41,6 +40,7 @@ class NameServer:
         self.authoritative = True
         self.code = dns.rcode.NOERROR
         self.updates: list[Any] = []
+        self.key = dns.tsig.Key("mailcluster", SECRET, "hmac-sha256")
         self.tcp = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.tcp.getsockname()[1]
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -68,7 +68,7 @@ class NameServer:
             except OSError:
                 return
             with connection:
-                update, _time = dns.query.receive_tcp(connection, keyring=KEYRING)
+                update, _time = dns.query.receive_tcp(connection, keyring=self.key)
                 self.updates.append(update)
                 answer = dns.message.make_response(update)
                 answer.set_rcode(self.code)
@@ -107,6 +107,13 @@ def test_what_is_missing_is_added_in_one_signed_update(server: NameServer) -> No
     assert [(update.had_tsig, sorted(line for line in lines(update) if " IN " in line)) for update in server.updates] == [
         (True, ['example.org. 3600 IN TXT "v=spf1 -all"', "example.org. 60 IN MX 10 mail.east.example.org."])
     ]
+
+
+@pytest.mark.parametrize("algorithm", ["hmac-sha256", "hmac-sha512"])
+def test_an_update_is_signed_by_the_algorithm_of_the_key(server: NameServer, algorithm: str) -> None:
+    server.key = dns.tsig.Key("mailcluster", SECRET, algorithm)
+    send(server, MX, key_algorithm=algorithm)
+    assert [update.keyalgorithm.to_text() for update in server.updates] == [f"{algorithm}."]
 
 
 def test_nothing_is_sent_when_nothing_differs(server: NameServer) -> None:
