@@ -149,7 +149,8 @@ def door_address(address: str) -> str:
 def instance_services(ports: Mapping[str, Mapping[str, Any]], instance: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the services of a further instance, by the name of the service of its tier.
 
-    Their ports are those of the tier moved by the instance's offset. Only those of its C(public) are open to clients.
+    Their ports are those of the tier moved by the instance's offset. Only those of its C(public) are open to clients;
+    with a C(share), the others get that percentage of the clients of the service that they C(joins).
     What a health check asks of Dovecot stays where it is: a node has one.
     """
     offset, public = int(instance["offset"]), instance.get("public") or {}
@@ -159,7 +160,8 @@ def instance_services(ports: Mapping[str, Mapping[str, Any]], instance: Mapping[
             continue
         own = {key: int(value) + offset if key in ("daemon", "peer", "local") else value for key, value in port.items() if key != "public"}
         own["health"] = {**port["health"], "port": int(port["health"]["port"]) + offset}
-        moved[service] = {**own, **({"public": int(public[service])} if service in public else {})}
+        joins = {"joins": service, "share": int(instance["share"])} if instance.get("share") and port.get("public") else {}
+        moved[service] = {**own, **joins, **({"public": int(public[service])} if service in public else {})}
     return moved
 
 
@@ -214,7 +216,7 @@ def evacuation_targets(of_tier: Members, instances: Mapping[str, Sequence[Mappin
 
 def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> list[int]:
     """Every port of the map that no stranger may reach: all but the public ones."""
-    own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local") if name in port]
+    own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local", "admin") if name in port]
     health = [port["health"][name] for port in ports.values() for name in ("port", "sasl_port") if name in port.get("health", {})]
     return sorted({int(number) for number in (*own, *health, health_port)})
 
@@ -271,7 +273,7 @@ def doors(
                 if port.get("public") and "edge" in tiers and tier_members
                 else []
             ),
-            *([Door("peer", f"{service}-in", service, me.addresses, int(port["peer"]))] if port.get("peer") and port["tier"] in tiers else []),
+            *([Door("peer", f"{service}-in", service, me.addresses, int(port["peer"]))] if port.get("daemon") and port["tier"] in tiers else []),
             *(_local_doors(service, port, me, tier_members) if port.get("local") and set(port.get("from", ())) & set(tiers) else []),
         )
     ]
