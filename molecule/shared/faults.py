@@ -15,20 +15,21 @@ import argparse
 import contextlib
 import fnmatch
 import json
-import os
-import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import host
 import load
 from client import CONTAINER_PREFIX, ProbeError, podman_exec, run_python
+from ledger import QUEUE
 from steps import CACHE, LabError
 from testing import Node, Site, the_site
 
@@ -146,6 +147,9 @@ def clean(site: Site) -> None:
     """Thaw, start, mend and restore everything: after a run that was interrupted, too."""
     names = [node.name for node in site.nodes]
     states = dict(zip(names, together(state_of, names), strict=True))
+    for region in {node.region for node in site.nodes}:
+        # A region that was dead as a whole got a new bridge.
+        host.keep_bridge_address(CONTAINER_PREFIX + region)
     podman("unpause", *(name for name, state in states.items() if state == "paused"))
     revive(*(name for name, state in states.items() if state not in ("paused", "running")))
     mend(*names)
@@ -209,13 +213,11 @@ def cases(site: Site) -> list[Case]:
     found: list[Case] = []
     for node in sorted(site.nodes, key=lambda node: [TIERS.index(tier) for tier in TIERS if tier in node.tiers]):
         name, homes = node.name, of_accounts(site, node)
-        found.append(Case(name=f"kill-{name}", fault=lambda name=name: kill(name), heal=lambda name=name: revive(name), homes=homes))
+        found.append(Case(name=f"kill-{name}", fault=partial(kill, name), heal=partial(revive, name), homes=homes))
     for tier in TIERS:
         node = site.tier(tier)[0]
         name, homes = node.name, of_accounts(site, node)
-        found.append(
-            Case(name=f"freeze-{name}", fault=lambda name=name: podman("pause", name), heal=lambda name=name: podman("unpause", name), homes=homes)
-        )
+        found.append(Case(name=f"freeze-{name}", fault=partial(podman, "pause", name), heal=partial(podman, "unpause", name), homes=homes))
     return found
 
 
@@ -241,7 +243,7 @@ def run(site: Site, case: Case) -> Row:
     finally:
         running.stop()
     running.settle(8)
-    stuck = sum(one.where == load.QUEUE for one in running.sightings)
+    stuck = sum(one.where == QUEUE for one in running.sightings)
     if stuck:
         flush(site)
         running.settle(20)
@@ -290,6 +292,8 @@ def main(arguments: list[str]) -> int:
     site = the_site()
     chosen = [case for case in cases(site) if any(fnmatch.fnmatch(case.name, pattern) for pattern in options.cases)]
     rows = []
+    # Whoever ends this ends it as Ctrl-C does: what is dead is started first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with cleaned(site):
         for case in chosen:
             row = run(site, case)

@@ -9,6 +9,7 @@ It is sent from inside the foreign client, and reckoned with what mailboxes, the
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -228,7 +229,7 @@ def account(entries: Sequence[Transaction], seen: Iterable[Sighting], fault: flo
         before=spread.worst,
         later=max((waits[entry.id] for entry in later if entry.recipient not in homes), default=0.0),
         home=max((waits[entry.id] for entry in later if entry.recipient in homes), default=0.0),
-        silence=max((after - before for before, after in zip(moments, moments[1:], strict=False)), default=0.0),
+        silence=max((after - before for before, after in itertools.pairwise(moments)), default=0.0),
         troubled=max((attempt.ended - fault for _entry, attempt in bad if attempt.ended and attempt.ended > fault), default=0.0),
         answers=reckoned.answers,
     )
