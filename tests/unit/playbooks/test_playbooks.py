@@ -124,3 +124,33 @@ def test_a_domain_without_a_key_is_told(example: Path) -> None:
     done = check(example / "hosts.yml", "--limit", "west-filter1", "-e", '{"mailcluster_domains": ["example.org", "example.net", "Example.com"]}')
     assert "no key for example.com: mail from there goes out without a DKIM signature" in done.stdout
     assert done.returncode == 0
+
+
+def rollout() -> list[dict[str, Any]]:
+    return yaml.safe_load((PLAYBOOKS / "rollout.yml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("groups", "serial"),
+    [
+        pytest.param({"rollout_batch_0001": ["c", "d"], "rollout_batch_0000": ["a"], "mx": ["a", "c", "d"]}, [1, 2], id="as the plan has them"),
+        pytest.param({"mx": ["a"]}, [1], id="no batch is left"),
+    ],
+)
+def test_a_roll_changes_batch_by_batch(groups: dict[str, list[str]], serial: list[int]) -> None:
+    play = next(play for play in rollout() if play["name"] == "Change node by node")
+    assert value(play["serial"], groups=groups) == serial
+
+
+def test_a_roll_and_the_site_run_the_same_tasks() -> None:
+    roll = yaml.safe_load((PLAYBOOKS / "tasks/roll.yml").read_text(encoding="utf-8"))
+    [block] = [task["block"] for task in roll if "block" in task]
+    shared = {task.get("ansible.builtin.import_tasks", task.get("ansible.builtin.include_tasks")) for task in block}
+    site = {
+        task["ansible.builtin.import_tasks"].removeprefix("../tasks/")
+        for name in ("base", *TIERS)
+        for play in yaml.safe_load((PLAYBOOKS / "tiers" / f"{name}.yml").read_text(encoding="utf-8"))
+        for task in play["tasks"]
+    }
+    # What a node runs is learnt once, before the first changes.
+    assert {name.replace("{{ tier }}", tier) for name in shared if name for tier in TIERS} >= site - {"release.yml"}
