@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,16 +32,19 @@ import containers
 import host
 import inventory
 import lab
+import ledger
 import load
 from client import CONTAINER_PREFIX, ProbeError, podman_exec, run_python
 from ledger import MAILBOX, QUEUE, Sighting, Transaction
 from steps import CACHE, ROOT, LabError, Steps
-from testing import Node, Site, ansible, passwords, the_site
+from testing import STRANGER, Node, Site, ansible, passwords, the_site
 
 REPORT = CACHE / "faults" / "report.md"
 PLAYBOOK_SECONDS = 900
 # The longest case, in seconds.
 LONGEST = 420.0
+PROBER = Path(__file__).parent / "prober.py"
+TIMES, KNOCKING, PACE = 10, 20.0, 0.1
 CUT = "mailcluster_cut"
 CALM, HOLD, AFTER = 6.0, 12.0, 4.0
 WHOLE_SECONDS = 120.0
@@ -198,6 +201,11 @@ class Case:
         return bool(self.needs) and not (ROOT / "playbooks" / f"{self.needs}.yml").exists()
 
 
+def shortened(case: Case, hold: float) -> Case:
+    """The same with no more than so many seconds between fault and heal."""
+    return replace(case, hold=min(case.hold, hold))
+
+
 def of_accounts(site: Site, *nodes: Node) -> frozenset[str]:
     """The recipients at home on these nodes."""
     accounts = (site.state / "accounts").read_text().splitlines()
@@ -319,6 +327,7 @@ def changes(site: Site) -> Iterator[Case]:
     parameter = {f"{tier}_main": {"smtpd_timeout": "299s"} for tier in ("mx", "submission", "relay")}
     roll = partial(rollout, site)
     yield Case(name="roll-parameter", needs="rollout", fault=partial(roll, "all:!world", parameter), heal=partial(roll, "mx:submission:relay"), hold=0.0)
+    yield Case(name="roll-canary", needs="rollout", fault=partial(roll, exchanger, parameter), heal=partial(roll, exchanger), hold=0.0)
     yield Case(name="roll-certificate", needs="rollout", fault=partial(roll, "mx:submission", {"certificates_renew_before": 366}), hold=0.0)
     yield Case(name="roll-packages", needs="rollout", fault=partial(roll, "mx:edge", {"rollout_upgrade": True}), hold=0.0)
     # Only real mail shows this one; afterwards every node must be where it was.
@@ -462,6 +471,85 @@ def keep(mark: Mark, entries: Sequence[Transaction], found: Sequence[Sighting]) 
     (folder / f"{mark.case.name}.json").write_text(json.dumps(held))
 
 
+# -- the way of a VIP
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failover:
+    """What a client saw of an address that moved, so many times. Seconds; ``back`` is the longest outage when the owner returned."""
+
+    name: str
+    outages: tuple[float, ...] = ()
+    back: float = 0.0
+    failed: int = 0
+    messages: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def outage(knocks: Sequence[tuple[float, bool]], begin: float, end: float = float("inf")) -> float:
+    """From ``begin`` until a client is greeted that comes after the last failure before ``end``; 0 when none failed."""
+    failures = [when for when, greeted in knocks if not greeted and begin <= when < end]
+    if not failures:
+        return 0.0
+    after = [when for when, greeted in knocks if greeted and when > failures[-1]]
+    return (min(after) if after else knocks[-1][0]) - begin
+
+
+def failover(site: Site, name: str) -> Failover:
+    """Kill what the name says where the VIPs of a region are, ten times in turn in each region, a client knocking all the time, under load."""
+    entrances = [entrance for entrance in site.entrances if entrance.family == 4]
+    running = load.Load(site).start()
+    begun, outages, back = time.time(), list[float](), list[float]()
+    try:
+        for number in range(TIMES):
+            whole(site)
+            entrance = entrances[number % len(entrances)]
+            edge = owner(site, entrance.region)
+            found: list[tuple[float, bool]] = []
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                knocking = pool.submit(run_python, STRANGER, PROBER.read_text(), "knocks", entrance.address, 587, KNOCKING, PACE)
+                time.sleep(2)
+                fault = time.time()
+                FAILOVERS[name](edge)
+                time.sleep(max(0.0, fault + 5 - time.time()))
+                healed = time.time()
+                revive(edge)
+                if name != "failover-node":
+                    start_daemons(edge, "haproxy", "keepalived")
+                found = knocking.result()
+            outages.append(outage(found, fault, healed))
+            back.append(outage(found, healed))
+    except BaseException:
+        running.abandon()
+        raise
+    running.stop()
+    running.settle(10)
+    seen = load.account(running.entries, running.sightings, begun)
+    problems = [text for text in seen.problems() if "waited" not in text]
+    return Failover(
+        name=name, outages=tuple(outages), back=max(back), failed=seen.unanswered + seen.again, messages=seen.messages, problems=tuple(problems)
+    )
+
+
+FAILOVERS: Mapping[str, Callable[[str], None]] = {
+    "failover-node": kill,
+    "failover-haproxy": lambda edge: kill_daemons(edge, "haproxy"),
+    "failover-keepalived": lambda edge: kill_daemons(edge, "keepalived"),
+}
+
+
+def failover_line(one: Failover) -> str:
+    """A row of the table for docs/availability.md."""
+    spread = ledger.spread(one.outages)
+    cells = (one.name, len(one.outages), f"{spread.median:.1f}", f"{spread.worst:.1f}", f"{one.back:.1f}", f"{one.failed / max(1, len(one.outages)):.1f}")
+    return f"| {' | '.join(map(str, cells))} | {'; '.join(one.problems) or 'met'} |\n"
+
+
+FAILOVER_HEAD = (
+    "| killed where the VIPs are | times | median outage | worst | worst on return | transactions failed per event | verdict |\n" + "| --- " * 7 + "|\n"
+)
+
+
 # -- the report
 
 
@@ -533,19 +621,25 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     try:
         if options.list:
-            print("\n".join(case.name for case in cases(the_site())))
+            print("\n".join([*(case.name for case in cases(the_site())), *FAILOVERS]))
             return 0
         ensure()
         site = the_site()
         chosen = [case for case in cases(site) if any(fnmatch.fnmatch(case.name, pattern) for pattern in options.cases)]
-        rows = []
+        rows: list[Row] = []
+        moved: list[Failover] = []
         with cleaned(site):
             for case in chosen:
                 late = time.monotonic() - began > 60 * options.minutes - LONGEST
                 skipped = f"no playbook {case.needs}" if case.missing else "no time left" if late else ""
                 rows += [Row(name=case.name, skipped=skipped)] if skipped else run(site, [case])
                 print(told(rows[-1]), flush=True)
-                report(rows)
+                report(rows, moved)
+            for name in FAILOVERS:
+                if any(fnmatch.fnmatch(name, pattern) for pattern in options.cases) and time.monotonic() - began < 60 * options.minutes - LONGEST:
+                    moved.append(failover(site, name))
+                    print(failover_line(moved[-1]), end="", flush=True)
+                    report(rows, moved)
     except (LabError, ProbeError) as error:
         print(f"faults: {error}", file=sys.stderr)
         return 1
@@ -554,7 +648,7 @@ def main(arguments: list[str]) -> int:
         return 130
     marks = [row.mark for row in rows]
     print(f"\n{marks.count('ok')} ok, {marks.count('FAILED')} failed, {marks.count('skipped')} skipped; {REPORT.relative_to(ROOT)}")
-    return 1 if "FAILED" in marks else 0
+    return 1 if "FAILED" in marks or any(one.problems for one in moved) else 0
 
 
 def ensure() -> None:
@@ -564,10 +658,10 @@ def ensure() -> None:
     lab.provision(Steps(), inventory.load("lab"))
 
 
-def report(rows: Sequence[Row]) -> None:
+def report(rows: Sequence[Row], moved: Sequence[Failover]) -> None:
     """Written after each case, so that an interrupted run leaves one."""
     REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(markdown(rows))
+    REPORT.write_text(markdown(rows) + "\n" + FAILOVER_HEAD + "".join(map(failover_line, moved)))
     REPORT.with_suffix(".txt").write_text("\n".join(map(told, rows)) + "\n")
 
 
