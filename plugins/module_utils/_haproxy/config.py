@@ -127,9 +127,9 @@ def _to_peers(door: _cluster.Door, port: Mapping[str, Any], *, maxconn: int) -> 
             *_idle(door.service),
             f"option httpchk GET /{door.service}",
             "http-check disable-on-404",
-            # Not at the edge: a client whose connection was still being made when its server was marked down
-            # would hang for good (seen with 3.0.11). Our daemons give up by themselves.
-            *(("default-server on-marked-down shutdown-sessions",) if door.kind == "local" else ()),
+            # The filter does nothing; without one, 3.0.11 never closes a caller whose connection was still being made when its server
+            # was marked down, and Postfix waits for minutes.
+            *(("filter trace quiet", "default-server on-marked-down shutdown-sessions") if door.kind == "local" else ()),
         ),
         servers=tuple(
             " ".join(
