@@ -48,6 +48,7 @@ TIMES, PACE = 10, 0.1
 # A node needs longer to be back than a daemon.
 KNOCKING = {"failover-node": 20.0}
 CUT = "mailcluster_cut"
+# Seconds before a fault, between it and the heal, and after the lab is whole.
 CALM, HOLD, AFTER = 6.0, 12.0, 4.0
 WHOLE_SECONDS = 120.0
 TIERS = ("edge", "mx", "submission", "relay", "filter", "mailbox")
@@ -195,7 +196,9 @@ class Case:
     fault: Callable[[], object]
     heal: Callable[[], object] = lambda: None
     homes: frozenset[str] = frozenset()
+    calm: float = CALM
     hold: float = HOLD
+    after: float = AFTER
     needs: str = ""
 
     @property
@@ -203,9 +206,9 @@ class Case:
         return bool(self.needs) and not (ROOT / "playbooks" / f"{self.needs}.yml").exists()
 
 
-def shortened(case: Case, hold: float) -> Case:
-    """The same with no more than so many seconds between fault and heal."""
-    return replace(case, hold=min(case.hold, hold))
+def shortened(case: Case, *, calm: float, hold: float, after: float) -> Case:
+    """The same in less time."""
+    return replace(case, calm=calm, hold=min(case.hold, hold), after=after)
 
 
 def of_accounts(site: Site, *nodes: Node) -> frozenset[str]:
@@ -416,7 +419,7 @@ def suffer(site: Site, case: Case) -> Mark:
     seconds, took, failures = 0.0, 0.0, list[str]()
     try:
         whole(site)
-        time.sleep(CALM)
+        time.sleep(case.calm)
         fault = time.time()
         try:
             case.fault()
@@ -425,7 +428,7 @@ def suffer(site: Site, case: Case) -> Mark:
             seconds = time.time() - fault
             case.heal()
         took = whole(site)
-        time.sleep(AFTER)
+        time.sleep(case.after)
     except (LabError, ProbeError, subprocess.SubprocessError) as error:
         failures.append(str(error))
         clean(site)
