@@ -21,6 +21,7 @@ def firewall_rules(
     health_port: int,
     admin_networks: Sequence[str],
     admin_ports: Sequence[int] = (22,),
+    monitoring_networks: Sequence[str] = (),
     direct: Sequence[str] = (),
     extra: Sequence[str] = (),
 ) -> str:
@@ -34,6 +35,7 @@ def firewall_rules(
             health_port=int(health_port),
             admin_networks=[str(network) for network in admin_networks],
             admin_ports=[int(port) for port in admin_ports],
+            monitoring_networks=[str(network) for network in monitoring_networks],
             direct=direct,
             extra=extra,
         )

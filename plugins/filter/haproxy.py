@@ -21,6 +21,12 @@ def haproxy_listens(
     health_port: int = config.Settings.health_port,
     valkey_password: bool = False,
     maxconn: int = config.Settings.maxconn,
+    *,
+    client_connections: int = config.Limits.connections,
+    client_rate: int = config.Limits.rate,
+    exempt_networks: Iterable[str] = (),
+    tls_offload: Sequence[str] = (),
+    monitoring_networks: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return every proxy of one node."""
     try:
@@ -32,8 +38,11 @@ def haproxy_listens(
             health_port=int(health_port),
             valkey_password=valkey_password,
             maxconn=int(maxconn),
+            limits=config.Limits(int(client_connections), int(client_rate), tuple(exempt_networks)),
+            tls_offload=tls_offload,
+            monitoring_networks=monitoring_networks,
         )
-    except _cluster.ClusterError as error:
+    except ValueError as error:
         raise AnsibleFilterError(f"haproxy_listens: {error}") from error
     return [proxy.as_dict() for proxy in proxies]
 
@@ -45,6 +54,7 @@ def to_haproxy_cfg(
     check_interval: str = config.Settings.check_interval,
     health_port: int = config.Settings.health_port,
     extra: str = config.Settings.extra,
+    node: str = config.Settings.node,
 ) -> str:
     """Return the text of haproxy.cfg."""
     settings = config.Settings(
@@ -53,6 +63,7 @@ def to_haproxy_cfg(
         check_interval=check_interval,
         health_port=int(health_port),
         extra=extra,
+        node=node,
     )
     try:
         return config.render([config.Listen.from_dict(listen) for listen in listens], settings)
@@ -60,8 +71,13 @@ def to_haproxy_cfg(
         raise AnsibleFilterError(str(error)) from error
 
 
+def offload_errors(services: Iterable[str], ports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return why the edges cannot end the TLS of services."""
+    return config.offload_errors(services, ports)
+
+
 class FilterModule:
     """Filters that compute and write HAProxy's configuration."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"haproxy_listens": haproxy_listens, "to_haproxy_cfg": to_haproxy_cfg}
+        return {"haproxy_listens": haproxy_listens, "offload_errors": offload_errors, "to_haproxy_cfg": to_haproxy_cfg}

@@ -33,7 +33,15 @@ def vrrp_instances(
     return [instance.as_dict() for instance in found]
 
 
-def to_keepalived_conf(instances: Iterable[Mapping[str, Any]], router_id: str, interface: str, health_port: int, user: str, extra: str = "") -> str:
+def to_keepalived_conf(
+    instances: Iterable[Mapping[str, Any]],
+    router_id: str,
+    interface: str,
+    health_port: int,
+    user: str,
+    extra: str = "",
+    notify: str = "",
+) -> str:
     """Return the text of keepalived.conf."""
     return config.render(
         _instances(instances),
@@ -41,6 +49,7 @@ def to_keepalived_conf(instances: Iterable[Mapping[str, Any]], router_id: str, i
         interface=interface,
         health_port=int(health_port),
         user=user,
+        notify=notify,
         extra=extra,
     )
 

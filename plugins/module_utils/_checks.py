@@ -35,6 +35,8 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _INSTANCE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # net.ipv4.ip_local_port_range begins behind it.
 _LARGEST_PORT = 32767
+# What tries out a change is not what serves: most clients stay where they are.
+_LARGEST_SHARE = 50
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 
 
@@ -215,8 +217,9 @@ def _regions(site: Site) -> Iterator[Error]:
     for name in _repeated(region.name for region in site.regions):
         yield Error(variable, name, "the region is listed twice")
     for one, other in combinations(site.regions, 2):
-        if one.vrid is not None and one.vrid == other.vrid:
-            yield Error(variable, other.name, f"vrid {one.vrid} is that of region {one.name} too")
+        if same := {*_router_ids(one)} & {*_router_ids(other)}:
+            reason = f"of which each has one for every VIP of a family, from vrid {one.vrid} and {other.vrid} on"
+            yield Error(variable, other.name, f"VRRP router id {min(same)} is that of region {one.name} too, {reason}")
         for network in _networks(one):
             for same in _networks(other):
                 if network.version == same.version and network.overlaps(same):
@@ -226,29 +229,36 @@ def _regions(site: Site) -> Iterator[Error]:
             yield Error(variable, region.name, "a region with VIPs needs a vrid")
         if region.vrid is not None and not 1 <= region.vrid <= 255:
             yield Error(variable, region.name, f"vrid {region.vrid} is outside 1 to 255")
+        elif (ids := _router_ids(region)) and ids[-1] > 255:
+            yield Error(variable, region.name, f"vrid {region.vrid} leaves no router id for the last of its VIPs, which would have {ids[-1]}")
+        if region.vrid is not None and not region.vips:
+            reason = "list its VIPs, or leave vrid out, and the edges serve on their own addresses"
+            yield Error(variable, region.name, f"a region without VIPs has no use for vrid {region.vrid}: {reason}")
         if not any(region.name in node.regions for node in site.nodes):
             yield Error(variable, region.name, "the inventory has no group of this name with a node in it")
         elif region.vips and not any(region.name in node.regions for node in site.tier("edge")):
             yield Error(variable, region.name, "a region with VIPs needs a node in tier edge")
 
 
+def _router_ids(region: Region) -> range:
+    """The VRRP router ids of a region: as many as it has VIPs of one family."""
+    versions = [vip.version for text in region.vips if (vip := _address(text))]
+    return range(region.vrid, region.vrid + max(map(versions.count, versions), default=0)) if region.vrid is not None else range(0)
+
+
 def _vips(site: Site) -> Iterator[Error]:
     variable = "mailcluster_regions"
     owners = {_address(text): node.name for node in site.nodes for text in node.addresses}
     for region in site.regions:
-        versions: list[str] = []
         for text in region.vips:
             vip = _address(text)
             if vip is None:
                 yield Error(variable, region.name, f"VIP {text!r} is no address")
                 continue
-            versions.append(str(vip.version))
             if not _inside(vip, _networks(region)):
                 yield Error(variable, region.name, f"VIP {vip} is outside the region's networks {', '.join(region.networks)}")
             if vip in owners:
                 yield Error(variable, region.name, f"VIP {vip} is the address of node {owners[vip]}")
-        for version in _repeated(versions):
-            yield Error(variable, region.name, f"two VIPs of IPv{version}; a region has one of each family")
     for text in _repeated(str(_address(text)) for region in site.regions for text in region.vips if _address(text)):
         yield Error(variable, SITE, f"VIP {text} is listed twice")
 
@@ -306,7 +316,7 @@ def _members(site: Site) -> Iterator[Error]:
 def _numbers(port: Mapping[str, Any], *, moved: bool = False) -> set[int]:
     """The ports of a service; with C(moved), those only that a further instance has to itself."""
     health = port.get("health", {})
-    found = [port.get(name) for name in ("public", "peer", "daemon", "local")] + [health.get("port"), None if moved else health.get("sasl_port")]
+    found = [port.get(name) for name in ("public", "peer", "daemon", "local", "admin")] + [health.get("port"), None if moved else health.get("sasl_port")]
     return {int(number) for number in found if number}
 
 
@@ -329,6 +339,7 @@ def _instances(site: Site) -> Iterator[Error]:
             elif number > _LARGEST_PORT:
                 yield Error(variable, SITE, f"{name}: port {number} of {service} is above {_LARGEST_PORT}, where the kernel finds ports for connections")
         holders = {number: f"{service}-{each['name']}" for number, service in numbers.items()} | holders
+    yield from (Error(variable, SITE, reason) for reason in _shares(site.instances))
     for name in _repeated(f"{each.get('name')} of tier {each.get('tier')}" for each in site.instances):
         yield Error(variable, SITE, f"{name} is listed twice")
 
@@ -347,6 +358,11 @@ def _form(each: Mapping[str, Any], ports: Mapping[str, Mapping[str, Any]]) -> It
     yield from (f"{name}: mailcluster_ports has {service}-{each['name']} already" for service in services if f"{service}-{each['name']}" in ports)
     if not isinstance(each["offset"], int) or each["offset"] < 1:
         yield f"{name}: offset {each['offset']!r} does not move the ports of the tier, it must be a number above 0"
+    share = each.get("share") or 0
+    if not isinstance(share, int) or not 0 <= share <= _LARGEST_SHARE:
+        yield f"{name}: share {share!r} is no percentage from 1 to {_LARGEST_SHARE}"
+    elif share and not any(ports[service].get("public") for service in services):
+        yield f"{name}: share {share} of the clients of a tier that has no service for clients"
     public = each.get("public") or {}
     for service, number in public.items() if isinstance(public, Mapping) else [("public", public)]:
         if not ports.get(service, {}).get("public") or service not in services:
@@ -354,6 +370,18 @@ def _form(each: Mapping[str, Any], ports: Mapping[str, Mapping[str, Any]]) -> It
             yield f"{name}: public names {service}; the tier's services for clients are {', '.join(offered) or 'none'}"
         elif not isinstance(number, int) or not 0 < number <= _LARGEST_PORT:
             yield f"{name}: public port {number!r} of {service} is no number from 1 to {_LARGEST_PORT}"
+
+
+def _shares(instances: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say where the instances of a tier leave its own too little."""
+    together: dict[str, int] = {}
+    for each in instances:
+        share = each.get("share") or 0
+        if isinstance(share, int) and share > 0:
+            together[str(each.get("tier"))] = together.get(str(each.get("tier")), 0) + share
+    for tier, share in together.items():
+        if share > _LARGEST_SHARE:
+            yield f"the instances of tier {tier} have a share of {share} percent of its clients together, {_LARGEST_SHARE} are possible"
 
 
 def _accounts(site: Site) -> Iterator[Error]:

@@ -149,7 +149,8 @@ def door_address(address: str) -> str:
 def instance_services(ports: Mapping[str, Mapping[str, Any]], instance: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the services of a further instance, by the name of the service of its tier.
 
-    Their ports are those of the tier moved by the instance's offset. Only those of its C(public) are open to clients.
+    Their ports are those of the tier moved by the instance's offset. Only those of its C(public) are open to clients;
+    with a C(share), the others get that percentage of the clients of the service that they C(joins).
     What a health check asks of Dovecot stays where it is: a node has one.
     """
     offset, public = int(instance["offset"]), instance.get("public") or {}
@@ -159,7 +160,8 @@ def instance_services(ports: Mapping[str, Mapping[str, Any]], instance: Mapping[
             continue
         own = {key: int(value) + offset if key in ("daemon", "peer", "local") else value for key, value in port.items() if key != "public"}
         own["health"] = {**port["health"], "port": int(port["health"]["port"]) + offset}
-        moved[service] = {**own, **({"public": int(public[service])} if service in public else {})}
+        joins = {"joins": service, "share": int(instance["share"])} if instance.get("share") and port.get("public") else {}
+        moved[service] = {**own, **joins, **({"public": int(public[service])} if service in public else {})}
     return moved
 
 
@@ -201,9 +203,20 @@ def tier_instances(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[M
     }
 
 
+def evacuation_targets(of_tier: Members, instances: Mapping[str, Sequence[Mapping[str, Any]]], node: str, names: Sequence[str]) -> list[str]:
+    """Return the other nodes that have all these Postfix instances, those of the node's region first. Raises ClusterError."""
+    tier_of = {entry["name"]: tier for tier, entries in instances.items() for entry in entries}
+    if unknown := [name for name in names if name not in tier_of]:
+        raise ClusterError(*(f"no tier has an instance {name}" for name in unknown))
+    groups = [of_tier.get(tier_of[name], ()) for name in names]
+    common = set.intersection(*({member.name for member in group} for group in groups)) - {node} if groups else set()
+    region = find_member(of_tier, node).region
+    return [member.name for member in sorted(groups[0], key=lambda member: member.region != region) if member.name in common] if groups else []
+
+
 def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> list[int]:
     """Every port of the map that no stranger may reach: all but the public ones."""
-    own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local") if name in port]
+    own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local", "admin") if name in port]
     health = [port["health"][name] for port in ports.values() for name in ("port", "sasl_port") if name in port.get("health", {})]
     return sorted({int(number) for number in (*own, *health, health_port)})
 
@@ -260,7 +273,7 @@ def doors(
                 if port.get("public") and "edge" in tiers and tier_members
                 else []
             ),
-            *([Door("peer", f"{service}-in", service, me.addresses, int(port["peer"]))] if port.get("peer") and port["tier"] in tiers else []),
+            *([Door("peer", f"{service}-in", service, me.addresses, int(port["peer"]))] if port.get("daemon") and port["tier"] in tiers else []),
             *(_local_doors(service, port, me, tier_members) if port.get("local") and set(port.get("from", ())) & set(tiers) else []),
         )
     ]

@@ -88,12 +88,13 @@ def rules(
     health_port: int,
     admin_networks: Sequence[str],
     admin_ports: Sequence[int],
+    monitoring_networks: Sequence[str] = (),
     direct: Sequence[str] = (),
     extra: Sequence[str] = (),
 ) -> list[str]:
     """Return the rules of the input chain of one node, in order; what none of them accepts is dropped.
 
-    C(direct) names services whose public port is open on the node itself.
+    C(monitoring_networks) may call what the port map has for administrators, C(direct) names services whose public port is open on the node itself.
     Raises ClusterError for a node in no tier, ValueError for what is no network.
     """
     me = find_member(of_tier, node)
@@ -105,6 +106,9 @@ def rules(
     found = list(_ESSENTIALS)
     if admin_ports:
         found += _by_family("saddr", admin_networks, f"tcp dport {_set(sorted(admin_ports))}")
+    statistics = sorted(int(port["admin"]) for port in ports.values() if "admin" in port)
+    if statistics:
+        found += _by_family("saddr", monitoring_networks, f"tcp dport {_set(statistics)}")
     found += _peers(ports, of_tier, me, tiers, health_port)
     if "edge" in tiers:
         found += _public(ports, of_tier, vips or me.addresses, networks)

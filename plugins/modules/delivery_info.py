@@ -26,6 +26,10 @@ options:
   message_id:
     description: Count only the attempts of the message with this Message-ID, in its angle brackets.
     type: str
+  wait:
+    description: Seconds to wait until the message of O(message_id) was sent on; it is an error when it was not.
+    type: float
+    default: 0
 attributes:
   check_mode:
     support: full
@@ -53,10 +57,7 @@ EXAMPLES = r"""
     names: [postfix-relay]
     seconds: 60
     message_id: <42@example.org>
-  register: probe
-  until: probe.sent > 0
-  retries: 10
-  delay: 1
+    wait: 10
 
 - name: Refuse a tenth of them deferred
   ansible.builtin.assert:
@@ -92,6 +93,19 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _commands, _deliveries
 
+POLL = 0.2
+
+
+def read(names: list[str], seconds: float) -> list[str]:
+    """Return what the instances have said. Raises RuntimeError."""
+    units = [f"--unit=mailcluster-postfix@{name}.service" for name in names]
+    if not units:
+        return []
+    outcome = _commands.run("journalctl", *units, f"--since=@{time.time() - seconds:.6f}", "--output=cat", "--no-pager", "--quiet")
+    if outcome.rc:
+        raise RuntimeError(f"journalctl: {outcome.text}")
+    return outcome.stdout.splitlines()
+
 
 def main() -> None:
     module = AnsibleModule(
@@ -99,20 +113,27 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "required": True},
             "seconds": {"type": "float", "required": True},
             "message_id": {"type": "str"},
+            "wait": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )
-    units = [f"--unit=mailcluster-postfix@{name}.service" for name in module.params["names"]]
-    lines: list[str] = []
-    if units:
-        since = f"--since=@{time.time() - module.params['seconds']:.6f}"
-        outcome = _commands.run("journalctl", *units, since, "--output=cat", "--no-pager", "--quiet")
-        if outcome.rc:
-            module.fail_json(msg=f"journalctl: {outcome.text}")
-        lines = outcome.stdout.splitlines()
-    if module.params["message_id"]:
-        lines = _deliveries.of_message(lines, module.params["message_id"])
-    module.exit_json(changed=False, **_deliveries.count(lines))
+    names, seconds, message_id, patience = (module.params[name] for name in ("names", "seconds", "message_id", "wait"))
+    begun = time.monotonic()
+    try:
+        while True:
+            lines = read(names, seconds + time.monotonic() - begun)
+            if message_id:
+                lines = _deliveries.of_message(lines, message_id)
+            found = _deliveries.count(lines)
+            if found["sent"] or time.monotonic() - begun >= patience or module.check_mode:
+                break
+            time.sleep(POLL)
+    except RuntimeError as error:
+        module.fail_json(msg=str(error))
+    if patience and not found["sent"] and not module.check_mode:
+        said = f"the log's last line: {lines[-1]}" if lines else "the log does not know it"
+        module.fail_json(msg=f"{message_id} has not left within {patience:g} s; {said}", **found)
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,6 @@ import os
 import shlex
 import shutil
 import tempfile
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files

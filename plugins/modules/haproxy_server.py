@@ -102,30 +102,20 @@ sessions:
 """
 
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import runtime as _runtime
 from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import state as _state
 
 POLL = 0.25
 
 
-class Haproxy:
-    """HAProxy behind its socket; one connection a command."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def ask(self, command: str) -> str:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(10)
-            connection.connect(self.path)
-            connection.sendall(command.encode() + b"\n")
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+class Haproxy(_runtime.Haproxy):
+    """What its servers do."""
 
     def status(self) -> _state.Status:
         return _state.parse_status(self.ask("show servers state"))
@@ -136,8 +126,7 @@ class Haproxy:
 
 def apply(haproxy: Haproxy, servers: list[_state.Server], state: str) -> None:
     for command in _state.commands(servers, state):
-        if answer := haproxy.ask(command).strip():
-            raise ValueError(f"{command}: {answer}")
+        haproxy.tell(command)
 
 
 def remember(path: Path, content: str) -> None:
@@ -190,7 +179,7 @@ def main() -> None:
         asked = [_state.Server.parse(text) for text in params["servers"]]
         try:
             status = haproxy.status()
-        except (FileNotFoundError, ConnectionRefusedError):
+        except _runtime.NOT_RUNNING:
             module.exit_json(changed=False, available=False, states={}, unknown=params["servers"], sessions=0)
         servers = _state.expand(status, asked)
         todo = _state.plan(status, servers, state)

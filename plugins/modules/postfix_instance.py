@@ -20,6 +20,7 @@ description:
   - The instance runs under C(mailcluster-postfix@<name>.service), which the module installs. Its queue is C(/var/spool/<name>), its data
     directory C(/var/lib/<name>).
   - A run that is killed is finished by the next one.
+  - An instance whose queue was taken by another node (M(mailcluster.postfix.postfix_evacuation)) is refused until it is returned.
 author:
   - mailcluster contributors (@mailcluster)
 options:
@@ -355,6 +356,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, no_log=True)
     try:
         paths = Paths(module.params["name"])
+        _instance.refuse_evacuated(paths)
         result = absent(module, paths) if module.params["state"] == "absent" else present(module, paths)
     except ConfigError as error:
         module.fail_json(msg=str(error))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from io import StringIO
+from typing import Any
 
 VERSION = "1"
 # srv_admin_state in haproxy's management guide, "show servers state".
@@ -63,6 +64,36 @@ def parse_sessions(text: str) -> dict[Server, int]:
     """Read the current sessions of each server from the answer to C(show stat)."""
     rows = csv.DictReader(StringIO(text.strip().removeprefix("# ")))
     return {Server(row["pxname"], row["svname"]): int(row["scur"] or 0) for row in rows}
+
+
+_KINDS = {"0": "frontend", "1": "backend", "2": "server"}
+
+
+def _number(text: str | None) -> int:
+    return int(text or 0)
+
+
+def proxies(text: str) -> list[dict[str, Any]]:
+    """Read every proxy and its servers from the answer to C(show stat)."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in csv.DictReader(StringIO(text.strip().removeprefix("# "))):
+        kind = _KINDS.get(row["type"])
+        proxy = found.setdefault(row["pxname"], {"name": row["pxname"], "status": "", "sessions": 0, "sessions_total": 0, "denied": 0, "servers": []})
+        seen = {"status": row["status"], "sessions": _number(row["scur"]), "sessions_total": _number(row["stot"])}
+        if kind == "server":
+            last = {"check": row["check_status"], "seconds_in_status": _number(row["lastchg"])}
+            server = {"name": row["svname"], **seen, "weight": _number(row["weight"]), "backup": row["bck"] == "1", **last}
+            proxy["servers"].append(server)
+        elif kind == "frontend":
+            proxy.update(seen, denied=_number(row["dcon"]))
+        elif kind == "backend" and not proxy["status"]:
+            proxy.update(seen)
+    return list(found.values())
+
+
+def information(text: str) -> dict[str, str]:
+    """Read the answer to C(show info)."""
+    return {key: value.strip() for key, colon, value in (line.partition(":") for line in text.splitlines()) if colon}
 
 
 def sessions(text: str, backends: Iterable[str]) -> int:

@@ -22,7 +22,7 @@ MAX_EDGES = -UNHEALTHY_WEIGHT // PRIORITY_STEP - 1
 
 @dataclass(frozen=True)
 class Instance:
-    """One VRRP instance: one address family of one region, seen from one edge."""
+    """One VRRP instance: one virtual address of one region, seen from one edge."""
 
     name: str
     virtual_router_id: int
@@ -45,15 +45,23 @@ class Instance:
         return cls(**{**value, "unicast_peer": tuple(value["unicast_peer"])})
 
 
+def router_ids(region: Mapping[str, Any]) -> range:
+    """The router ids of a region: as many as it has VIPs of one family, from its vrid on. The families have a space each."""
+    families = [address.version for vip in region.get("vips") or () if (address := _cluster.parse_address(str(vip)))]
+    first = region.get("vrid")
+    return range(first, first + max(map(families.count, families), default=0)) if isinstance(first, int) else range(0)
+
+
 def region_errors(regions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What VRRP cannot serve: a VIP outside its networks, two of one family, a router id out of range or used twice."""
+    """What VRRP cannot serve: a VIP outside its networks, a router id out of range or used twice."""
     with_vips = [region for region in regions if region.get("vips")]
     return [
         *(error for region in with_vips for error in _region_errors(region)),
         *(
-            f"mailcluster_regions: vrid {one['vrid']} is that of {one['name']} and of {other['name']}"
-            for one, other in combinations(with_vips, 2)
-            if one.get("vrid") is not None and one.get("vrid") == other.get("vrid")
+            f"mailcluster_regions: {other['name']} has vrid {other['vrid']}, but router id {min(same)} is taken:"
+            f" {one['name']} has {len(router_ids(one))} from {one['vrid']} on, one for each VIP of a family"
+            for one, other in combinations(sorted(with_vips, key=lambda region: str(region.get("vrid")).rjust(3)), 2)
+            if (same := {*router_ids(one)} & {*router_ids(other)})
         ),
     ]
 
@@ -61,8 +69,7 @@ def region_errors(regions: Sequence[Mapping[str, Any]]) -> list[str]:
 def _region_errors(region: Mapping[str, Any]) -> list[str]:
     networks = [ip_network(network) for network in region["networks"]]
     addresses = {str(vip): _cluster.parse_address(str(vip)) for vip in region["vips"]}
-    families = [address.version for address in addresses.values() if address]
-    vrid = region.get("vrid")
+    vrid, ids = region.get("vrid"), router_ids(region)
     return [
         *(f"mailcluster_regions: VIP {vip} of {region['name']} is not an IP address" for vip, address in addresses.items() if address is None),
         *(
@@ -70,12 +77,12 @@ def _region_errors(region: Mapping[str, Any]) -> list[str]:
             for vip, address in addresses.items()
             if address and not any(address in network for network in networks)
         ),
-        *(
-            f"mailcluster_regions: {region['name']} has {families.count(version)} VIPs of IPv{version}, one is possible"
-            for version in (4, 6)
-            if families.count(version) > 1
-        ),
         *([f"mailcluster_regions: vrid of {region['name']} must be 1 to 255, it is {vrid}"] if not isinstance(vrid, int) or not 1 <= vrid <= 255 else []),
+        *(
+            [f"mailcluster_regions: vrid {vrid} of {region['name']} leaves no router id for each of its VIPs: the last would be {ids[-1]}, 255 is possible"]
+            if isinstance(vrid, int) and vrid <= 255 and ids and ids[-1] > 255
+            else []
+        ),
     ]
 
 
@@ -87,7 +94,7 @@ def _of_family(member: _cluster.Member, version: int) -> str | None:
 
 
 def instances(regions: Sequence[Mapping[str, Any]], of_tier: _cluster.Members, node: str) -> list[Instance]:
-    """One instance for each VIP of the node's region; the first edge in the inventory has the highest priority.
+    """One instance for each VIP of the node's region. The k-th VIP of a family prefers the k-th edge of the inventory, then those after it.
 
     Raises ClusterError with everything that is wrong.
     """
@@ -107,16 +114,18 @@ def instances(regions: Sequence[Mapping[str, Any]], of_tier: _cluster.Members, n
         if _of_family(edge, version) is None
     ]:
         raise _cluster.ClusterError(*errors)
+    seen = {version: [vip for vip, other in versions.items() if other == version] for version in versions.values()}
     return [
         Instance(
-            name=f"{me.region}-ipv{version}",
-            virtual_router_id=int(region["vrid"]),
-            priority=HIGHEST_PRIORITY - PRIORITY_STEP * edges.index(me),
+            name=f"{me.region}-ipv{version}" + (f"-{turn + 1}" if turn else ""),
+            virtual_router_id=int(region["vrid"]) + turn,
+            priority=HIGHEST_PRIORITY - PRIORITY_STEP * ((edges.index(me) - turn) % len(edges)),
             unicast_src_ip=_of_family(me, version) or "",
             unicast_peer=tuple(_of_family(edge, version) or "" for edge in edges if edge != me),
             virtual_ipaddress=vip,
         )
         for vip, version in versions.items()
+        for turn in [seen[version].index(vip)]
     ]
 
 
@@ -136,19 +145,29 @@ def _inner(header: str, lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check(port: int) -> str:
-    """Ask the balancer of this edge whether it serves, with what every Debian has (bash(1), REDIRECTION)."""
-    return f"/usr/bin/bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port} && echo GET /edge HTTP/1.0 >&3 && echo >&3 && grep -q ^HTTP/1...200 <&3'"
+    """Ask the balancer of this edge whether it serves, with what every Debian has (bash(1), REDIRECTION).
+
+    One that was killed is back within half a second: to wait for it is the shorter gap.
+    """
+    ask = f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo GET /edge HTTP/1.0 >&3 && echo >&3 && grep -q ^HTTP/1...200 <&3"
+    return f"/usr/bin/bash -c 'for try in 1 2 3; do {ask} && exit; sleep 0.25; done 2>&-; exit 1'"
 
 
-def render(found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, extra: str = "") -> str:
-    """The whole keepalived.conf (keepalived 2.2 and later)."""
+def render(
+    found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, notify: str = "", extra: str = ""
+) -> str:
+    """The whole keepalived.conf (keepalived 2.2 and later). C(notify) is a command line without double quotes."""
     blocks = [
         _block(
             "global_defs",
             (
                 f"router_id {router_id}",
                 "vrrp_version 3",
-                "vrrp_garp_master_refresh 30",
+                # An edge that is only busy must not fall silent.
+                "vrrp_priority -10",
+                # Who has lost the first announcements of a new owner hears of him soon.
+                "vrrp_garp_master_delay 1",
+                "vrrp_garp_master_refresh 5",
                 "enable_script_security",
                 f"script_user {user}",
             ),
@@ -179,6 +198,8 @@ def render(found: Iterable[Instance], *, router_id: str, interface: str, health_
                     *((f"unicast_src_ip {instance.unicast_src_ip}", *_inner("unicast_peer", instance.unicast_peer)) if instance.unicast_peer else ()),
                     *_inner("virtual_ipaddress", [f"{_with_prefix(instance.virtual_ipaddress)} dev {interface}"]),
                     *_inner("track_script", ["balancer"]),
+                    # keepalived appends INSTANCE, name, state and priority.
+                    *([f'notify "{notify} {instance.virtual_ipaddress}"'] if notify else []),
                 ),
             )
             for instance in found
@@ -188,6 +209,6 @@ def render(found: Iterable[Instance], *, router_id: str, interface: str, health_
 
 
 def unit_drop_in(found: Iterable[Instance], *, interface: str) -> str:
-    """The drop-in of keepalived.service: come back from a crash, and leave no VIP behind a killed keepalived."""
+    """The drop-in of keepalived.service: come back from every crash, and leave no VIP behind a killed keepalived."""
     flush = [f"ExecStopPost=-/usr/sbin/ip address del {_with_prefix(instance.virtual_ipaddress)} dev {interface}" for instance in found]
-    return "\n".join(["[Service]", "Restart=always", "RestartSec=1", *flush]) + "\n"
+    return "\n".join(["[Unit]", "StartLimitIntervalSec=0", "", "[Service]", "Restart=always", "RestartSec=1", *flush]) + "\n"

@@ -111,6 +111,16 @@ class Paths:
         return self.root / "etc/systemd/system/multi-user.target.wants" / self.service
 
     @property
+    def mask(self) -> Path:
+        """A link to /dev/null keeps systemd from starting the instance (systemctl(1))."""
+        return self.root / "etc/systemd/system" / self.service
+
+    @property
+    def evacuated(self) -> Path:
+        """Where its queues are while and after another node takes them."""
+        return self.queue / "evacuated"
+
+    @property
     def default_main(self) -> Path:
         return self.root / "etc/postfix/main.cf"
 

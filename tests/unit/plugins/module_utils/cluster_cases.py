@@ -47,7 +47,8 @@ KEEPALIVED_GOLDEN = ("east-edge1", "east-edge2", "west-edge1")
 
 def haproxy_text(node: str) -> str:
     of_tier = ALONE if node == "alone" else MEMBERS
-    return haproxy.render(haproxy.listens(PORTS, of_tier, node, REGIONS, valkey_password=True), haproxy.Settings())
+    limits = haproxy.Limits(exempt=tuple(network for region in REGIONS for network in region["networks"]))
+    return haproxy.render(haproxy.listens(PORTS, of_tier, node, REGIONS, valkey_password=True, limits=limits), haproxy.Settings(node=node))
 
 
 def keepalived_text(node: str) -> str:

@@ -90,6 +90,9 @@ def test_a_site_with_two_pools_has_no_errors() -> None:
             "bulk of tier submission: public port 'smtps' of submission is no number from 1 to 32767",
             id="public port",
         ),
+        pytest.param([{"tier": "mx", "share": 51}], "bulk of tier mx: share 51 is no percentage from 1 to 50", id="more than half"),
+        pytest.param([{"tier": "mx", "share": "5%"}], "bulk of tier mx: share '5%' is no percentage from 1 to 50", id="a share in words"),
+        pytest.param([{"share": 5}], "bulk of tier relay: share 5 of the clients of a tier that has no service for clients", id="a share of none"),
         pytest.param(
             [{"tier": "submission", "public": {"submission": 587}}], "bulk of tier submission: port 587 of submission is that of submission too", id="taken"
         ),
@@ -114,10 +117,27 @@ def test_an_instance_that_cannot_run_is_refused(instances: list[dict[str, Any]],
         pytest.param(with_east(vips=("10.1.0.21",)), "mailcluster_regions (east): VIP 10.1.0.21 is the address of node e-all", id="VIP of a node"),
         pytest.param(
             with_east(vips=("10.1.0.10", "10.1.0.9")),
-            "mailcluster_regions (east): two VIPs of IPv4; a region has one of each family",
-            id="two VIPs",
+            "mailcluster_regions (west): VRRP router id 52 is that of region east too,"
+            " of which each has one for every VIP of a family, from vrid 51 and 52 on",
+            id="two VIPs reach into the next region's ids",
         ),
-        pytest.param(with_east(vrid=52), "mailcluster_regions (west): vrid 52 is that of region east too", id="duplicate vrid"),
+        pytest.param(
+            with_east(vrid=52),
+            "mailcluster_regions (west): VRRP router id 52 is that of region east too,"
+            " of which each has one for every VIP of a family, from vrid 52 and 52 on",
+            id="duplicate vrid",
+        ),
+        pytest.param(
+            with_east(vips=("10.1.0.10", "10.1.0.9"), vrid=255),
+            "mailcluster_regions (east): vrid 255 leaves no router id for the last of its VIPs, which would have 256",
+            id="no id left",
+        ),
+        pytest.param(
+            with_east(vips=()),
+            "mailcluster_regions (east): a region without VIPs has no use for vrid 51: list its VIPs, or leave vrid out, and the edges"
+            " serve on their own addresses",
+            id="vrid without VIPs",
+        ),
         pytest.param(with_east(vrid=None), "mailcluster_regions (east): a region with VIPs needs a vrid", id="vrid missing"),
         pytest.param(with_east(vrid=256), "mailcluster_regions (east): vrid 256 is outside 1 to 255", id="vrid too large"),
         pytest.param(

@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cluster_cases as cases
 import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _cluster
 from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import config
+
+PUBLIC = ("mx", "submissions", "submission", "imaps")
 
 
 def listens(node: str, *, password: bool = True) -> dict[str, config.Listen]:
@@ -57,10 +62,17 @@ def test_an_edge_passes_on_the_address_of_the_client(service: str, sends: bool) 
     assert all(("send-proxy-v2" in server.split()) is sends for server in listens("east-edge1")[service].servers)
 
 
-def test_local_doors_end_the_sessions_of_a_dead_server() -> None:
-    doors = [listen for name, listen in listens("east-mx1").items() if "-out" in name]
-    assert doors
-    assert all("default-server on-marked-down shutdown-sessions" in door.lines for door in doors)
+ENDS = "default-server on-marked-down shutdown-sessions"
+
+
+@pytest.mark.parametrize("door", ["relay-out", "milter-out", "lmtp-out-east-mailbox1"])
+def test_a_local_door_ends_the_sessions_of_a_dead_server_and_of_who_waits_for_it(door: str) -> None:
+    assert listens("east-mx1")[door].lines[-2:] == ("filter trace quiet", ENDS)
+
+
+@pytest.mark.parametrize("service", PUBLIC)
+def test_an_edge_ends_no_sessions(service: str) -> None:
+    assert ENDS not in listens("east-edge1")[service].lines
 
 
 @pytest.mark.parametrize(
@@ -89,9 +101,155 @@ def test_peers_and_the_health_have_no_limit_of_their_own(name: str) -> None:
 
 @pytest.mark.parametrize("service", ["submission", "submissions"])
 def test_a_submission_node_is_well_only_while_its_logins_are_answered(service: str) -> None:
-    lines = listens("east-submission1")[f"{service}-in"].lines
-    asked = [line for line in lines if line.startswith("tcp-check")]
+    found = listens("east-submission1")
+    server = found[f"{service}-in"].servers[0].split()
+    asking = server[server.index("track") + 1].removesuffix("/local") if "track" in server else f"{service}-in"
+    asked = [line for line in found[asking].lines if line.startswith("tcp-check connect") or "VERSION" in line]
     assert asked == ["tcp-check connect port 10265", "tcp-check connect port 10266", "tcp-check expect string VERSION"]
+
+
+@pytest.mark.parametrize(("node", "door"), [("east-mx1", "mx-in"), ("east-relay1", "relay-in"), ("east-submission1", "submissions-in")])
+def test_a_postfix_is_well_while_it_takes_the_first_steps_of_a_mail(node: str, door: str) -> None:
+    said = [line.split('"')[1].removesuffix("\\r\\n") for line in listens(node)[door].lines if line.startswith("tcp-check send")]
+    assert said == ["EHLO localhost", "MAIL FROM:<>", "RCPT TO:<mailcluster-health>", "QUIT"]
+
+
+@pytest.mark.parametrize(
+    ("node", "asking"),
+    [("east-mx1", ["mx-in"]), ("east-submission1", ["submissions-in"]), ("east-mailbox1", ["imaps-in"]), ("east-filter1", ["milter-in", "valkey-in"])],
+)
+def test_what_is_well_by_the_same_answer_is_asked_once(node: str, asking: list[str]) -> None:
+    assert [name for name, listen in listens(node).items() if any(" check port " in server for server in listen.servers)] == asking
+
+
+def guarded(service: str = "mx", **limits: Any) -> list[str]:
+    found = config.listens(cases.PORTS, cases.MEMBERS, "east-edge1", cases.REGIONS, limits=config.Limits(**limits))
+    return [line for listen in found if listen.name == service for line in listen.lines if line.startswith("tcp-request")]
+
+
+@pytest.mark.parametrize("service", PUBLIC)
+def test_a_banned_client_is_turned_away_from_every_service(service: str) -> None:
+    assert "tcp-request connection reject if { src,ipmask(32,64),table_gpt0(edges/bans),sub(sess.now) gt 0 }" in guarded(service)
+
+
+def test_exempt_networks_are_let_in_before_anything_is_judged() -> None:
+    assert guarded(exempt=("10.0.0.0/8", "fd00::/8"))[0] == "tcp-request connection accept if { src 10.0.0.0/8 fd00::/8 }"
+
+
+@pytest.mark.parametrize(
+    ("limits", "words", "there"),
+    [
+        ({}, "sc0_conn_cur(clients) gt 500", True),
+        ({}, "sc0_conn_rate(clients) gt 1000", True),
+        ({"connections": 0}, "sc0_conn_cur", False),
+        ({"rate": 0}, "sc0_conn_rate", False),
+        ({"rate": 0}, "track-sc0", True),
+        ({"rate": 0, "connections": 0}, "track-sc0", False),
+        ({"rate": 0, "connections": 0}, "edges/bans", True),
+    ],
+)
+def test_a_limit_of_0_is_none(limits: dict[str, int], words: str, there: bool) -> None:
+    assert any(words in line for line in guarded(**limits)) is there
+
+
+@pytest.mark.parametrize("door", ["mx-in", "internal-out", "relay-out"])
+def test_no_node_is_limited(door: str) -> None:
+    found = config.listens(cases.PORTS, cases.ALONE, "alone", cases.REGIONS)
+    assert not [line for listen in found if listen.name == door for line in listen.lines if line.startswith("tcp-request")]
+
+
+def test_the_edges_of_all_regions_share_their_bans_in_mutual_tls() -> None:
+    edges = listens("east-edge2")["edges"]
+    assert edges.section == "peers"
+    assert [server.split()[0] for server in edges.servers] == ["east-edge1", "east-edge2", "west-edge1"]
+    assert [server for server in edges.servers if "verifyhost" not in server] == ["east-edge2"]
+    assert all("verify required" in line for line in (*edges.binds, edges.lines[0]))
+
+
+def test_the_edge_knows_its_name_among_them() -> None:
+    assert "\n    localpeer east-edge1\n" in cases.haproxy_text("east-edge1")
+    assert "localpeer" not in cases.haproxy_text("east-mx1")
+
+
+@pytest.mark.parametrize(
+    ("networks", "binds", "allowed"),
+    [
+        ([], ["127.0.0.1:12020"], "127.0.0.0/8"),
+        (["192.0.2.0/24"], ["127.0.0.1:12020", "10.91.1.21:12020", "ipv6@fd91:0:0:1::21:12020"], "127.0.0.0/8 192.0.2.0/24"),
+    ],
+)
+def test_statistics_are_for_the_node_and_who_is_named(networks: list[str], binds: list[str], allowed: str) -> None:
+    found = {each.name: each for each in config.listens(cases.PORTS, cases.MEMBERS, "east-mx1", cases.REGIONS, monitoring_networks=networks)}
+    assert [bind.split()[0] for bind in found["statistics"].binds] == binds
+    assert all(" ssl " in bind for bind in found["statistics"].binds[1:])
+    assert f"http-request deny unless {{ src {allowed} }}" in found["statistics"].lines
+
+
+def sharing(*instances: dict[str, Any]) -> dict[str, config.Listen]:
+    ports = _cluster.all_ports(cases.PORTS, [{"tier": "mx", "offset": 3000, **each} for each in instances])
+    return {listen.name: listen for listen in config.listens(ports, cases.MEMBERS, "east-edge1", cases.REGIONS)}
+
+
+def weights(listen: config.Listen) -> dict[str, int]:
+    return {words[0]: int(words[words.index("weight") + 1]) for server in listen.servers for words in [server.split()]}
+
+
+def test_a_beta_gets_its_share_of_the_clients_of_its_tier() -> None:
+    found = sharing({"name": "beta", "share": 5})
+    assert weights(found["mx"]) == {
+        "east-mx1": 95, "east-mx2": 95, "west-mx1": 95, "east-mx1-mx-beta": 5, "east-mx2-mx-beta": 5, "west-mx1-mx-beta": 5,
+    }  # fmt: skip
+    assert "balance roundrobin" in found["mx"].lines
+    assert "10.91.1.21:15025" in found["mx"].servers[3]
+
+
+def test_two_betas_leave_the_rest() -> None:
+    assert weights(sharing({"name": "one", "share": 5}, {"name": "two", "share": 10, "offset": 6000})["mx"])["east-mx1"] == 85
+
+
+def test_a_beta_is_watched_by_its_own_health() -> None:
+    found = sharing({"name": "beta", "share": 5})
+    assert found["mx-beta"].section == "backend"
+    assert "option httpchk GET /mx-beta" in found["mx-beta"].lines
+    assert "track mx-beta/east-mx1 " in found["mx"].servers[3]
+
+
+def test_a_beta_with_a_public_port_has_its_frontend_as_well() -> None:
+    found = sharing({"name": "beta", "share": 5, "public": {"mx": 2525}})
+    assert found["mx-beta"].section == "listen"
+    assert "east-mx1-mx-beta" in weights(found["mx"])
+
+
+def test_an_instance_without_a_share_changes_nothing() -> None:
+    assert sharing({"name": "beta"})["mx"] == listens("east-edge1")["mx"]
+
+
+def test_offload_ends_tls_at_the_edge_with_the_public_certificate() -> None:
+    found = {each.name: each for each in config.listens(cases.PORTS, cases.MEMBERS, "east-edge1", cases.REGIONS, tls_offload=["imaps"])}
+    assert all("ssl crt /etc/mailcluster/tls/service.pem" in bind for bind in found["imaps"].binds)
+    assert all("sni str(offloaded)" in server for server in found["imaps"].servers)
+    assert not any(" ssl " in bind for bind in found["submissions"].binds)
+
+
+@pytest.mark.parametrize(("node", "door"), [("east-mailbox1", "imaps-in"), ("east-submission1", "submissions-in")])
+def test_a_daemon_speaks_tls_with_its_own_node_for_an_edge_that_has_ended_it(node: str, door: str) -> None:
+    listen = listens(node)[door]
+    assert listen.lines[-2:] == ("use-server tls if { ssl_fc_sni offloaded }", "use-server local if TRUE")
+    assert [" ssl verify none " in server for server in listen.servers] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("service", "reason"),
+    [
+        ("submission", "submission begins in clear text, and only its daemon can begin TLS; possible are submissions, imaps"),
+        ("mx", "mx begins in clear text, and only its daemon can begin TLS; possible are submissions, imaps"),
+        ("lmtp", "lmtp is no service for clients; possible are submissions, imaps"),
+        ("pop3s", "pop3s is no service for clients; possible are submissions, imaps"),
+    ],
+)
+def test_what_cannot_be_offloaded_is_refused(service: str, reason: str) -> None:
+    with pytest.raises(ClusterError, match=f"haproxy_tls_offload: {reason}"):
+        config.listens(cases.PORTS, cases.MEMBERS, "east-edge1", cases.REGIONS, tls_offload=[service])
 
 
 @pytest.mark.parametrize("service", ["imaps", "imap"])
@@ -138,6 +296,8 @@ def test_a_socket_address_spells_its_family(address: str, text: str) -> None:
         (config.Listen("a", binds=("*:1",), servers=("b 127.0.0.1:2",)), "listen"),
         (config.Listen("a", binds=("*:1",)), "frontend"),
         (config.Listen("a", servers=("b 127.0.0.1:2",)), "backend"),
+        (config.Listen("a", lines=("stick-table type ip size 1",)), "backend"),
+        (config.Listen("a", mode="peers", binds=("*:1",), servers=("b 127.0.0.1:2",)), "peers"),
     ],
 )
 def test_a_proxy_is_the_section_of_what_it_has(listen: config.Listen, section: str) -> None:

@@ -82,3 +82,31 @@ def test_a_command_sets_one_server() -> None:
 @pytest.mark.parametrize(("backends", "count"), [(["mx-in"], 3), (["mx*-in"], 3), (["*-in"], 3), (["relay-in"], 0), (["mx"], 0), ([], 0)])
 def test_sessions_are_those_of_the_backends_that_were_named(backends: list[str], count: int) -> None:
     assert state.sessions(STATISTICS, backends) == count
+
+
+# As 2.6 and 3.0 answer, with the columns that are read.
+SHOWN = """# pxname,svname,scur,stot,status,weight,bck,lastchg,check_status,type,dcon
+mx,FRONTEND,3,90,OPEN,,,,,0,4
+mx,mx1,2,60,UP,95,0,77,L7OK,2,
+mx,mx2,1,30,DOWN 1/2,95,1,5,L4CON,2,
+mx,BACKEND,3,90,UP,95,0,77,,1,
+serving,edge,0,0,no check,1,0,9,,2,
+serving,BACKEND,0,0,UP,1,0,9,,1,
+"""
+
+
+def test_every_proxy_is_shown_with_its_servers() -> None:
+    mx, serving = state.proxies(SHOWN)
+    assert (mx["name"], mx["status"], mx["sessions"], mx["sessions_total"], mx["denied"]) == ("mx", "OPEN", 3, 90, 4)
+    assert mx["servers"][1] == {
+        "name": "mx2", "status": "DOWN 1/2", "sessions": 1, "sessions_total": 30, "weight": 95, "backup": True, "check": "L4CON", "seconds_in_status": 5,
+    }  # fmt: skip
+    assert serving["status"] == "UP"
+
+
+def test_information_is_read_by_name() -> None:
+    assert state.information("Name: HAProxy\nVersion: 3.0.11-1\nUptime: 0d 0h00m05s\n\n") == {
+        "Name": "HAProxy",
+        "Version": "3.0.11-1",
+        "Uptime": "0d 0h00m05s",
+    }

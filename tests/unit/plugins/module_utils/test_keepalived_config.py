@@ -28,6 +28,48 @@ def test_a_sick_edge_is_below_every_healthy_one() -> None:
     assert max(priorities) < 255
 
 
+def owners(vips: list[str], edges: int) -> dict[str, list[str]]:
+    """Who owns each VIP, the most preferred edge first."""
+    crowd = [_cluster.Member(f"e{number}", "east", (f"10.91.1.{number}", f"fd91:0:0:1::{number}")) for number in range(1, edges + 1)]
+    region = {**EAST, "vips": vips}
+    of_edge = {edge.name: config.instances([region], {"edge": crowd}, edge.name) for edge in crowd}
+    return {
+        vip: sorted(of_edge, key=lambda edge: -next(found.priority for found in of_edge[edge] if found.virtual_ipaddress == vip)) for vip in vips
+    }
+
+
+@pytest.mark.parametrize(
+    ("vips", "edges", "expected"),
+    [
+        pytest.param(["10.91.1.10"], 2, [["e1", "e2"]], id="one is on the first edge"),
+        pytest.param(["10.91.1.10", "10.91.1.9"], 2, [["e1", "e2"], ["e2", "e1"]], id="two are on two"),
+        pytest.param(["10.91.1.10", "10.91.1.9"], 1, [["e1"], ["e1"]], id="a lone edge has all"),
+        pytest.param(["10.91.1.10", "10.91.1.9", "10.91.1.8"], 2, [["e1", "e2"], ["e2", "e1"], ["e1", "e2"]], id="the third begins again"),
+        pytest.param(["10.91.1.10", "10.91.1.9"], 3, [["e1", "e2", "e3"], ["e2", "e3", "e1"]], id="who is next follows"),
+        pytest.param(["10.91.1.10", "fd91:0:0:1::10"], 2, [["e1", "e2"], ["e1", "e2"]], id="the families go together"),
+    ],
+)
+def test_several_addresses_share_the_edges(vips: list[str], edges: int, expected: list[list[str]]) -> None:
+    assert list(owners(vips, edges).values()) == expected
+
+
+def test_every_address_of_a_family_has_a_router_id_and_a_name_of_its_own() -> None:
+    region = {**EAST, "vips": ["10.91.1.10", "10.91.1.9", "fd91:0:0:1::10", "fd91:0:0:1::9"]}
+    found = config.instances([region], cases.MEMBERS, "east-edge1")
+    assert [(each.name, each.virtual_router_id) for each in found] == [
+        ("east-ipv4", 51),
+        ("east-ipv4-2", 52),
+        ("east-ipv6", 51),
+        ("east-ipv6-2", 52),
+    ]
+
+
+def test_a_command_is_told_of_the_address_first() -> None:
+    found = config.instances(cases.REGIONS, cases.MEMBERS, "east-edge1")
+    text = config.render(found, router_id="x", interface="eth0", health_port=1, user="nobody", notify="/usr/local/sbin/tell west")
+    assert '    notify "/usr/local/sbin/tell west 10.91.1.10"\n' in text
+
+
 def test_a_region_without_a_vip_has_no_instance() -> None:
     assert config.instances([{**EAST, "vips": []}, WEST], cases.MEMBERS, "east-edge1") == []
 
@@ -43,10 +85,11 @@ def test_the_families_of_a_region_speak_to_each_other_in_their_own() -> None:
     [
         ({"vips": ["10.92.1.10"]}, r"VIP 10\.92\.1\.10 of east is in none of its networks"),
         ({"vips": ["10.91.1.300"]}, r"VIP 10\.91\.1\.300 of east is not an IP address"),
-        ({"vips": ["10.91.1.10", "10.91.1.9"]}, "east has 2 VIPs of IPv4, one is possible"),
         ({"vrid": None}, "vrid of east must be 1 to 255, it is None"),
         ({"vrid": 256}, "vrid of east must be 1 to 255, it is 256"),
-        ({"vrid": 52}, "vrid 52 is that of east and of west"),
+        ({"vrid": 52}, "west has vrid 52, but router id 52 is taken: east has 1 from 52 on"),
+        ({"vips": ["10.91.1.10", "10.91.1.9"]}, "west has vrid 52, but router id 52 is taken: east has 2 from 51 on, one for each VIP of a family"),
+        ({"vips": ["10.91.1.10", "10.91.1.9"], "vrid": 255}, "vrid 255 of east leaves no router id for each of its VIPs: the last would be 256"),
     ],
 )
 def test_a_region_that_vrrp_cannot_serve_is_refused(change: dict[str, Any], error: str) -> None:
@@ -69,3 +112,9 @@ def test_the_unit_removes_every_address_that_a_killed_keepalived_leaves() -> Non
     text = config.unit_drop_in(config.instances(cases.REGIONS, cases.MEMBERS, "east-edge1"), interface="eth0")
     assert "ExecStopPost=-/usr/sbin/ip address del 10.91.1.10/32 dev eth0" in text
     assert "ExecStopPost=-/usr/sbin/ip address del fd91:0:0:1::10/128 dev eth0" in text
+
+
+def test_the_unit_comes_back_however_often_it_dies() -> None:
+    text = config.unit_drop_in([], interface="eth0")
+    assert "[Unit]\nStartLimitIntervalSec=0" in text
+    assert "Restart=always" in text

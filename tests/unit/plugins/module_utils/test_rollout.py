@@ -104,8 +104,12 @@ def instance(name: str, active: str, **variables: Any) -> dict[str, Any]:
     return {"name": name, "active": active, "managed": True, "variables": {"main": {}, "services": [], **variables}}
 
 
-BEFORE = {"instances": [instance("postfix-mx", "aaa-111", main={"smtpd_timeout": "30s"}, services=[{"service": "smtp", "type": "inet", "command": "smtpd"}])]}
-AFTER = {"instances": [instance("postfix-mx", "bbb-111", main={"smtpd_timeout": "<60s>"}, services=[{"service": "smtp", "type": "inet", "command": "postscreen"}])]}
+def one_service(timeout: str, command: str) -> dict[str, Any]:
+    return {"main": {"smtpd_timeout": timeout}, "services": [{"service": "smtp", "type": "inet", "command": command}]}
+
+
+BEFORE = {"instances": [instance("postfix-mx", "aaa-111", **one_service("30s", "smtpd"))]}
+AFTER = {"instances": [instance("postfix-mx", "bbb-111", **one_service("<60s>", "postscreen"))]}
 
 
 def test_the_difference_of_two_configurations_names_instance_parameters_and_services() -> None:

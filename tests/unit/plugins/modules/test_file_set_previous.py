@@ -74,7 +74,7 @@ def test_an_earlier_change_is_left_alone(node: Node) -> None:
 def test_secrets_are_not_kept(node: Node) -> None:
     secret = {"files": [{"path": "a.conf", "content": None, "secret": "hush-1", "owner": "root", "group": "root", "mode": "0600"}]}
     node.call(**secret, owned=[])
-    node.call(**{"files": [{**secret["files"][0], "secret": "hush-2"}]}, owned=[])
+    node.call(files=[{**secret["files"][0], "secret": "hush-2"}], owned=[])
     assert "hush" not in "".join(path.read_text() for path in _node_files.PREVIOUS.iterdir())
     assert back() == {str(node.root): ([], (str(node.root / "a.conf"),))}
     assert (node.root / "a.conf").read_text() == "hush-2"
