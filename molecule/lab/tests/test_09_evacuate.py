@@ -90,7 +90,7 @@ def evacuated(site: Site) -> Iterator[set[str]]:
         sent = fill(site)
         shell(NODE, f"kill -9 $(cat /var/spool/{INSTANCE}/pid/master.pid)")
         killed_at(HALF_WAY)
-        done = playbook("evacuate", "-e", f"evacuate_node={NODE}", "-e", "evacuate_timeout=5")
+        done = playbook("evacuate", "-e", f"evacuate_node={NODE}", "-e", "evacuate_timeout=15")
         assert done.returncode == 0, done.stdout + done.stderr
         yield sent
     finally:
