@@ -48,7 +48,7 @@ class CallbackModule(CallbackBase):
             finally:
                 if not getattr(action, "_recorded", False) and action._connection.transport != "local":
                     action._recorded = True
-                    host = action._task.vars.get("inventory_hostname", action._play_context.remote_addr)
+                    host = action._templar.available_variables.get("inventory_hostname", action._play_context.remote_addr)
                     self._write(action._task, kind="call", host=host, module=action._task.action, begun=begun, seconds=time.time() - begun)
 
         def recorded(action, *args, **options):
