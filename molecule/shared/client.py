@@ -15,7 +15,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ BOOTSTRAP = """
 import json, signal, sys, types
 order = json.load(sys.stdin)
 signal.alarm(order["seconds"])
-core = types.ModuleType("core")
-sys.modules["core"] = core
-exec(compile(order["source"], "core", "exec"), core.__dict__)
+for name, source in [*order["modules"].items(), ("core", order["source"])]:
+    core = sys.modules[name] = types.ModuleType(name)
+    core.__file__ = "/" + name
+    exec(compile(source, name, "exec"), core.__dict__)
 json.dump(getattr(core, order["function"])(*order["arguments"]), sys.stdout)
 """
 
@@ -54,9 +55,12 @@ def podman_exec(node: str, *command: str, data: str = "", seconds: int = 60) -> 
     return done.stdout
 
 
-def run_python(node: str, source: str, function: str, *arguments: Any, seconds: int = 60) -> Any:
-    """`function(*arguments)` of the module text `source`, run by the container's python3; everything is plain data."""
-    order = {"source": source, "function": function, "arguments": arguments, "seconds": seconds}
+def run_python(node: str, source: str, function: str, *arguments: Any, seconds: int = 60, modules: Mapping[str, str] | None = None) -> Any:
+    """`function(*arguments)` of the module text `source`, run by the container's python3; everything is plain data.
+
+    `modules` are texts that `source` imports by these names.
+    """
+    order = {"source": source, "function": function, "arguments": arguments, "seconds": seconds, "modules": modules or {}}
     return json.loads(podman_exec(node, "python3", "-c", BOOTSTRAP, data=json.dumps(order), seconds=seconds))
 
 

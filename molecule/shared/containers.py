@@ -51,6 +51,8 @@ def create(steps: Steps, site: Site) -> None:
         host.exempt_from_masquerade(site.prefixes)
         missing = [name for name in wanted if name not in present or name in stale]
         in_parallel(lambda name: _start(name, wanted[name]), missing, workers=WORKERS)
+        for network in site.networks:
+            host.keep_bridge_address(PREFIX + network)
         if (name := PREFIX + site.name_server.name) not in missing:
             host.podman("exec", name, "sh", "/lab/dns")
     with steps.step("Wait for SSH and DNS"):

@@ -128,3 +128,11 @@ def remove_exemption() -> None:
     """Undo `exempt_from_masquerade`."""
     # `add` first: `delete` of what is not there is an error.
     run(["nft", "-f", "-"], data="".join(f"add table {f} {NFT_TABLE}\ndelete table {f} {NFT_TABLE}\n" for f in ("ip", "ip6")))
+
+
+def keep_bridge_address(network: str) -> None:
+    """Let a bridge keep its MAC address when a container goes: else it takes the lowest of the others, and IPv6 hangs until all have noticed."""
+    bridge = podman("network", "inspect", "--format={{.NetworkInterface}}", network).strip()
+    address = Path("/sys/class/net") / bridge / "address"
+    if address.exists():
+        run(["ip", "link", "set", "dev", bridge, "address", address.read_text(encoding="ascii").strip()])

@@ -36,12 +36,17 @@ def plain(site: Site) -> Site:
     return replace(site, nodes=tuple(node if "world" in node.groups else replace(node, image=node.image + images.PLAIN) for node in site.nodes))
 
 
+def provision(steps: Steps, site: Site) -> None:
+    """Containers with everything of the site in them."""
+    create(steps, site)
+    command: list[str | Path] = [BIN / "ansible-playbook", "mailcluster.postfix.site", "-i", f"inventories/{site.name}"]
+    steps.shown("Provision the cluster: ansible-playbook mailcluster.postfix.site", command, env=ENVIRONMENT)
+
+
 def demo(steps: Steps, site: Site) -> None:
     """Provision the site and prove by real traffic that it is one mail platform."""
     start = time.monotonic()
-    create(steps, site)
-    provision: list[str | Path] = [BIN / "ansible-playbook", "mailcluster.postfix.site", "-i", f"inventories/{site.name}"]
-    steps.shown("Provision the cluster: ansible-playbook mailcluster.postfix.site", provision, env=ENVIRONMENT)
+    provision(steps, site)
     tests: list[str | Path] = [BIN / "pytest", "-q", "--no-header", "-m", "not operation", f"molecule/{site.name}/tests"]
     steps.shown("Prove it by real traffic", tests, env=ENVIRONMENT | {"MAILCLUSTER_INVENTORY": f"inventories/{site.name}"})
     print(f"\n{steps.table()}\n\n{farewell(site)}\n\nThe demo took {time.monotonic() - start:.0f} s.")

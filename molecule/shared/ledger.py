@@ -4,7 +4,7 @@
 """Send mail at a steady rate, keep a ledger of every transaction, and reckon afterwards what became of each message.
 
 A ledger is a file of JSON lines. "begin" is written before the connection, "dot" before the final dot, "end" after the last
-reply: a ledger that was killed still tells which messages may be under way.
+reply: a ledger that was killed still tells which messages may be under way. A client that retries begins the same id again.
 
 Needs Python 3.11 and, beside this file unless it runs in a checkout, plugins/module_utils/_mail_client.py.
 """
@@ -15,10 +15,12 @@ import argparse
 import contextlib
 import email
 import email.policy
+import heapq
 import itertools
 import json
 import math
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -68,11 +70,16 @@ PLACES = (MAILBOX, QUEUE, DSN)
 
 @dataclass(frozen=True, kw_only=True)
 class Transaction:
-    """One attempt to hand over one message. ``command`` is what ``code`` and ``text`` answered; times are seconds since the epoch."""
+    """The last attempt to hand over one message, and those before. ``command`` is what ``code`` and ``text`` answered.
+
+    Times are seconds since the epoch.
+    """
 
     id: str
     begun: float
     to: str = ""
+    recipient: str = ""
+    flow: str = ""
     dotted: bool = False
     ended: float | None = None
     seconds: float = 0.0
@@ -81,10 +88,27 @@ class Transaction:
     code: int = 0
     text: str = ""
     error: str = ""
+    earlier: tuple[Transaction, ...] = ()
+
+    @property
+    def attempts(self) -> tuple[Transaction, ...]:
+        """All of them, in order, each for itself."""
+        return (*self.earlier, replace(self, earlier=()))
+
+    @property
+    def first(self) -> float:
+        """When the first attempt began."""
+        return self.attempts[0].begun
 
     @property
     def verdict(self) -> str:
-        """What the client knows. Whoever sent the final dot and read no reply to it knows nothing (RFC 5321, section 4.5.4.2)."""
+        """What the client knows after its last attempt; once in doubt, only an acknowledgement ends that."""
+        said = [attempt.outcome for attempt in self.attempts]
+        return next((verdict for verdict in (ACKNOWLEDGED, IN_DOUBT) if verdict in said), said[-1])
+
+    @property
+    def outcome(self) -> str:
+        """What the last attempt told. Whoever sent the final dot and read no reply to it knows nothing (RFC 5321, section 4.5.4.2)."""
         if self.command == "." and self.code:
             return ACKNOWLEDGED if self.code < 300 else DEFERRED if self.code < 500 else REFUSED
         if self.dotted:
@@ -124,7 +148,7 @@ class Reckoning:
     """What became of the messages, by Message-ID. Every transaction is in exactly one of the first eight lists.
 
     ``twice`` came more than once, ``unowed`` came although it was refused, deferred or never handed over. ``answers`` counts what
-    was said to messages that were not acknowledged; ``unknown`` is the number of sightings that no ledger tells of.
+    was said to attempts that were not acknowledged; ``unknown`` is the number of sightings that no ledger tells of.
     """
 
     transactions: int = 0
@@ -162,7 +186,8 @@ def transactions(lines: Iterable[str]) -> list[Transaction]:
         except (ValueError, TypeError, KeyError):
             continue
         if event == "begin":
-            found[name] = Transaction(id=name, begun=when, to=entry.get("to", ""), late=entry.get("late", 0.0))
+            about = {key: entry[key] for key in ("to", "recipient", "flow", "late") if key in entry}
+            found[name] = Transaction(id=name, begun=when, earlier=found[name].attempts if name in found else (), **about)
         elif event == "dot" and name in found:
             found[name] = replace(found[name], dotted=True)
         elif event == "end" and name in found:
@@ -188,7 +213,7 @@ def reconcile(ledger: Iterable[Transaction], found: Iterable[Sighting]) -> Recko
         fates[_fate(entry, places[entry.id])].append(entry.id)
     silent = [entry for entry in entries if entry.verdict != ACKNOWLEDGED]
     settled = [entry for entry in entries if entry.verdict == ACKNOWLEDGED]
-    begun = {entry.id: entry.begun for entry in entries}
+    begun = {entry.id: entry.first for entry in entries}
     times = {name: [one.time for one in sightings if one.where == MAILBOX and one.time] for name, sightings in seen.items()}
     arrivals = [max(0.0, min(when) - begun[name]) for name, when in times.items() if when]
     return Reckoning(
@@ -198,7 +223,7 @@ def reconcile(ledger: Iterable[Transaction], found: Iterable[Sighting]) -> Recko
         unowed=tuple(entry.id for entry in silent if entry.verdict != IN_DOUBT and places[entry.id]),
         in_doubt_arrived=tuple(entry.id for entry in silent if entry.verdict == IN_DOUBT and places[entry.id]),
         unknown=unknown,
-        answers=dict(Counter(_answer(entry) for entry in silent).most_common()),
+        answers=dict(Counter(_answer(attempt) for entry in entries for attempt in entry.attempts if attempt.outcome != ACKNOWLEDGED).most_common()),
         latency=spread([entry.seconds for entry in settled]),
         delivery=spread(arrivals),
         gap=_gap(entries, settled),
@@ -215,7 +240,7 @@ def _fate(entry: Transaction, places: set[str]) -> str:
 def _answer(entry: Transaction) -> str:
     """One line that is the same for the same cause."""
     if not entry.code or entry.code < 400:
-        return f"{entry.verdict}: {entry.error or 'the ledger ends'}"
+        return f"{entry.outcome}: {entry.error or 'the ledger ends'}"
     return f"{entry.command.split(' ')[0].partition(':')[0] or 'connection'}: {entry.code} {entry.text.splitlines()[0] if entry.text else ''}".rstrip()
 
 
@@ -340,7 +365,15 @@ def _converse(client: smtplib.SMTP, request: Mapping[str, Any], said: dict[str, 
 
 def message(message_id: str, sender: str, recipient: str, size: int) -> str:
     """A plain message nobody could object to, with at least ``size`` bytes of body."""
-    headers = {"From": sender, "To": recipient, "Subject": "An entry of the ledger", "Date": formatdate(), "Message-ID": message_id}
+    headers = {
+        "From": sender,
+        "To": recipient,
+        "Subject": "An entry of the ledger",
+        "Date": formatdate(),
+        "Message-ID": message_id,
+        "MIME-Version": "1.0",
+        "Content-Type": "text/plain; charset=utf-8",
+    }
     line = "All work and no play makes a dull ledger, as everybody knows.\n"
     return "".join(f"{name}: {value}\n" for name, value in headers.items()) + "\n" + line * max(1, math.ceil(size / len(line)))
 
@@ -362,6 +395,57 @@ class Schedule:
             yield number, due
 
 
+@dataclass(frozen=True, order=True)
+class Job:
+    """One attempt to come: when, seconds after the start, of which message, and the how manieth (from 0)."""
+
+    due: float
+    number: int
+    attempt: int = 0
+
+
+class Diary:
+    """The attempts to come, which the clients share: those of the schedule, and those put off."""
+
+    def __init__(self, schedule: Schedule, stopped: threading.Event) -> None:
+        self._turns = schedule.numbered()
+        self._stopped = stopped
+        self._jobs: list[Job] = []
+        self._changed = threading.Condition()
+        self._start = time.monotonic()
+        self._fresh = self._next()
+
+    def _next(self) -> Job | None:
+        number, due = next(self._turns, (-1, 0.0))
+        return Job(due, number) if number >= 0 else None
+
+    def put_off(self, job: Job, seconds: float) -> None:
+        with self._changed:
+            heapq.heappush(self._jobs, Job(self.now() + seconds, job.number, job.attempt + 1))
+            self._changed.notify()
+
+    def now(self) -> float:
+        return time.monotonic() - self._start
+
+    def take(self) -> Job | None:
+        """The next attempt, when it is due; nothing when none is left. Stopped, only what was put off is left."""
+        with self._changed:
+            while True:
+                fresh = None if self._stopped.is_set() else self._fresh
+                job = min((one for one in (fresh, *self._jobs[:1]) if one), default=None)
+                if job is None:
+                    return None
+                if job.due <= self.now():
+                    break
+                # A stop is noticed within this time.
+                self._changed.wait(min(0.2, job.due - self.now()))
+            if job is fresh:
+                self._fresh = self._next()
+            else:
+                heapq.heappop(self._jobs)
+            return job
+
+
 def send(
     ledger: Ledger,
     requests: Sequence[Mapping[str, Any]],
@@ -370,39 +454,67 @@ def send(
     clients: int,
     size: int = 0,
     stopped: threading.Event | None = None,
+    retries: Sequence[float] = (),
+    flow: str = "",
 ) -> int:
-    """Keep to the schedule with so many clients, taking the requests in turn; return how many transactions there were.
+    """Keep to the schedule with so many clients, taking the requests in turn; return how many messages there were.
 
-    Each request lacks the message. A client that is not free in time starts late, which the ledger tells.
+    Each request lacks the message. A client that is not free in time starts late, which the ledger tells. What was neither acknowledged nor
+    refused for good is tried again after so many seconds each, at the next request.
     """
-    halt = stopped or threading.Event()
     run = uuid.uuid4().hex[:12]
-    turns = schedule.numbered()
-    taking = threading.Lock()
-    start = time.monotonic()
+    diary = Diary(schedule, stopped or threading.Event())
     done = itertools.count()
 
-    def work(_client: int) -> None:
-        while not halt.is_set():
-            with taking:
-                number, due = next(turns, (-1, 0.0))
-            if number < 0 or halt.wait(max(0.0, start + due - time.monotonic())):
-                return
-            request = requests[number % len(requests)]
-            recipient = request["recipients"][number // len(requests) % len(request["recipients"])]
-            domain = request["sender"].rpartition("@")[2] or request["hello"]
-            name = f"<{run}.{number}@{domain}>"
-            text = message(name, request["sender"] or f"postmaster@{domain}", recipient, size)
-            late = round(max(0.0, time.monotonic() - start - due), 4)
-            ledger.note("begin", name, to=f"{request['address']}:{request['port']}", recipient=recipient, late=late)
-            said = transaction({**request, "recipients": [recipient], "message": text}, lambda event, name=name: ledger.note(event, name))
-            ledger.note("end", name, **said)
+    def attempt(job: Job) -> None:
+        first, request = requests[job.number % len(requests)], requests[(job.number + job.attempt) % len(requests)]
+        recipient = first["recipients"][job.number // len(requests) % len(first["recipients"])]
+        domain = request["sender"].rpartition("@")[2] or request["hello"]
+        name = f"<{run}.{job.number}@{domain}>"
+        text = message(name, request["sender"] or f"postmaster@{domain}", recipient, size)
+        late = round(max(0.0, diary.now() - job.due), 4)
+        ledger.note("begin", name, to=f"{request['address']}:{request['port']}", recipient=recipient, flow=flow, late=late)
+        said = transaction({**request, "recipients": [recipient], "message": text}, lambda event: ledger.note(event, name))
+        ledger.note("end", name, **said)
+        settled = said["code"] >= 500 or (said["command"] == "." and 200 <= said["code"] < 300)
+        if not settled and job.attempt < len(retries):
+            diary.put_off(job, retries[job.attempt])
+        if not job.attempt:
             next(done)
+
+    def work(_client: int) -> None:
+        while job := diary.take():
+            attempt(job)
 
     with ThreadPoolExecutor(max_workers=clients) as pool:
         for future in [pool.submit(work, client) for client in range(clients)]:
             future.result()
     return next(done)
+
+
+def send_flows(ledger: Path, flows: Mapping[str, Mapping[str, Any]], pid_file: Path) -> int:
+    """Send several flows side by side until SIGTERM, whose receiver ``pid_file`` names; return how many messages there were.
+
+    A flow has rate, clients, requests, and perhaps seconds, size and retries, as `send` takes them.
+    """
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stopped.set())
+    pid_file.write_text(f"{os.getpid()}\n")
+    book = Ledger(ledger)
+
+    def one(name: str) -> int:
+        flow = dict(flows[name])
+        schedule = Schedule(rate=flow.pop("rate"), seconds=flow.pop("seconds", 0.0))
+        return send(book, flow.pop("requests"), schedule=schedule, clients=flow.pop("clients"), stopped=stopped, flow=name, **flow)
+
+    with ThreadPoolExecutor(max_workers=len(flows)) as pool:
+        futures = [pool.submit(one, name) for name in flows]
+        # The handler runs in this thread, which must not sit in a lock.
+        while not all(future.done() for future in futures):
+            time.sleep(0.1)
+    book.close()
+    pid_file.unlink()
+    return sum(future.result() for future in futures)
 
 
 # -- finding
@@ -431,11 +543,21 @@ def _returned(report: Message) -> list[str]:
     return names if failed else []
 
 
-def in_maildirs(folder: Path) -> Iterator[Sighting]:
-    """Every message below ``folder`` that lies in a directory named new or cur."""
+# The names of maildir files begin with when they came: seconds, and mostly microseconds, too.
+ARRIVAL = re.compile(r"(\d{9,})\.(?:\w*M(\d+))?")
+
+
+def arrived(path: Path) -> float:
+    """When a message came into its maildir, seconds since the epoch."""
+    named = ARRIVAL.match(path.name)
+    return int(named[1]) + int(named[2]) / 1e6 if named and named[2] else path.stat().st_mtime
+
+
+def in_maildirs(folder: Path, since: float = 0.0) -> Iterator[Sighting]:
+    """Every message below ``folder`` that lies in a directory named new or cur and came after ``since`` (seconds since the epoch)."""
     for path in sorted(folder.rglob("*")):
-        if path.parent.name in ("new", "cur") and path.is_file():
-            yield from sightings_in(path.read_bytes(), where=MAILBOX, when=path.stat().st_mtime)
+        if path.parent.name in ("new", "cur") and path.is_file() and (when := arrived(path)) >= since:
+            yield from sightings_in(path.read_bytes(), where=MAILBOX, when=when)
 
 
 def in_queue(config: str) -> Iterator[Sighting]:
@@ -456,6 +578,12 @@ def in_file(path: Path) -> Iterator[Sighting]:
             yield Sighting(id=entry["id"], where=entry.get("where", MAILBOX), time=entry.get("time"))
         elif line.strip():
             yield Sighting(id=line.strip())
+
+
+def found_since(folders: Sequence[str], queues: Sequence[str], since: float) -> list[dict[str, Any]]:
+    """What a node holds, as plain data; queues first, as in `collected`."""
+    queued = [sighting for config in queues for sighting in in_queue(config)]
+    return [asdict(one) for one in (*queued, *(sighting for folder in folders for sighting in in_maildirs(Path(folder), since)))]
 
 
 # -- the program
@@ -492,6 +620,7 @@ def parser() -> argparse.ArgumentParser:
     sending.add_argument("--clients", type=int, default=4, help="connections at once (default: 4)")
     sending.add_argument("--seconds", type=float, default=0.0, help="how long (default: until SIGTERM or SIGINT)")
     sending.add_argument("--count", type=int, default=0, help="how many messages (default: no limit)")
+    sending.add_argument("--retry", action="append", type=positive, default=[], metavar="SECONDS", help="try again after so long; several in turn")
     sending.add_argument("--size", type=int, default=0, metavar="BYTES", help="least size of a body")
     sending.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for the connection and each reply (default: 30)")
     sending.add_argument("--tls", choices=["starttls", "implicit"], help="default: clear text")
@@ -541,7 +670,7 @@ def _send(options: argparse.Namespace) -> int:
         signal.signal(number, lambda _number, _frame: stopped.set())
     ledger = Ledger(options.ledger)
     schedule = Schedule(rate=options.rate, count=options.count, seconds=options.seconds)
-    sent = send(ledger, requests, schedule=schedule, clients=options.clients, size=options.size, stopped=stopped)
+    sent = send(ledger, requests, schedule=schedule, clients=options.clients, size=options.size, stopped=stopped, retries=options.retry)
     ledger.close()
     print(f"{sent} transactions in {options.ledger}", file=sys.stderr)
     return 0

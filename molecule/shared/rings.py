@@ -69,15 +69,16 @@ def unit(steps: Steps) -> None:
     steps.shown("Unit tests and contracts", [BIN / "pytest", "-q", "tests/unit"], env=ENVIRONMENT)
 
 
-def on_nodes(steps: Steps, title: str, tests: str) -> None:
-    """Tests that start their own containers from the images of both releases."""
-    images.build(steps, set(images.RELEASES))
+def on_nodes(steps: Steps, title: str, tests: str, *more: str) -> None:
+    """Tests that start their own containers from the images of both releases, and from more."""
+    images.build(steps, {*images.RELEASES, *more})
     steps.shown(title, [BIN / "pytest", "-q", tests], env=ENVIRONMENT)
 
 
 def differential(steps: Steps) -> None:
     """The tables again, judged by the real programs of both releases."""
-    on_nodes(steps, "Differential tests", "tests/differential")
+    # In the world is the name server that judges zones.
+    on_nodes(steps, "Differential tests", "tests/differential", "world")
 
 
 def faults(steps: Steps) -> None:

@@ -27,6 +27,8 @@ from steps import LabError, run
 
 FOREIGN_DOMAIN = "foreign.test"
 DNSBL = "dnsbl.test"
+# By which the site's zones take updates; inventories/lab names it too.
+UPDATE_KEY = "mailcluster"
 TTL = 60
 YEAR = 365 * 86400
 # Selector -> arguments of `openssl genpkey`.
@@ -37,15 +39,18 @@ def keep_secret(path: Path, text: str) -> None:
     """Write a file that only root may read, from its first moment on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_text(text, encoding="utf-8")
 
 
 def make_keys(site: Site) -> None:
-    """The SSH key and the DKIM keys of every domain, unless they are there."""
+    """The SSH key, the key of DNS updates and the DKIM keys of every domain, unless they are there."""
     ssh_key = site.state / "id_ed25519"
     site.state.mkdir(parents=True, exist_ok=True)
     if not ssh_key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mailcluster-lab", "-f", ssh_key])
+    if not update_key(site).exists():
+        keep_secret(update_key(site), base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
     for path, arguments in ((dkim_key(site, d, s), a) for d in site.domains for s, a in DKIM_KEYS.items()):
         if not path.exists():
             keep_secret(path, run(["openssl", "genpkey", *arguments]))
@@ -53,6 +58,10 @@ def make_keys(site: Site) -> None:
 
 def dkim_key(site: Site, domain: str, selector: str) -> Path:
     return site.state / "dkim" / f"{domain}.{selector}.key"
+
+
+def update_key(site: Site) -> Path:
+    return site.state / "secrets" / "dns_update_key"
 
 
 def make_accounts(site: Site) -> None:
@@ -74,24 +83,33 @@ def _hash(address: str, password: str) -> str:
 
 
 def make_zones(site: Site) -> None:
-    """Signed zone files in the state's node/zones, knot.conf beside them, and the root's trust anchor."""
+    """Zone files in the state's node/zones, knot.conf and the signing key beside them, and the root's trust anchor.
+
+    The zones of the site's domains change by DNS update, so that knot signs them, with the key that has signed the others here.
+    """
     records = zone_records(site)
     key = _signing_key(site)
     anchors = {origin: _anchor(origin, key) for origin in records}
     for origin, anchor in anchors.items():
         if origin != ".":
             records["."].append(f"{origin} DS {anchor}")
-    folder = site.state / "node" / "zones"
+    node = site.state / "node"
+    folder = node / "zones"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
+    updated = {f"{domain}." for domain in site.domains}
     template = (Path(__file__).parent / "node" / "knot.conf.in").read_text(encoding="utf-8")
     entries = []
     for origin, lines in records.items():
         file = f"{origin.rstrip('.') or 'root'}.zone"
-        (folder / file).write_text(_signed(origin, lines, key), encoding="ascii")
-        entries.append(f'  - domain: "{origin}"\n    file: "{file}"\n')
-    (site.state / "node" / "knot.conf").write_text(template + "".join(entries), encoding="utf-8")
+        text = _zone_text(origin, lines)
+        (folder / file).write_text(text if origin in updated else _signed(origin, text, key), encoding="ascii")
+        entries.append(f'  - domain: "{origin}"\n    file: "{file}"\n' + "    template: updated\n" * (origin in updated))
+    secret = update_key(site).read_text(encoding="ascii").strip()
+    keep_secret(node / "knot.conf", template.replace("@KEY@", UPDATE_KEY).replace("@SECRET@", secret) + "".join(entries))
+    keep_secret(node / "dnssec.pem", _signing_key_file(site).read_text(encoding="ascii"))
+    (node / "updated").write_text("".join(f"{origin}\n" for origin in sorted(updated)), encoding="ascii")
     (site.state / "trust-anchor").write_text(f". {TTL} IN DS {anchors['.']}\n", encoding="ascii")
 
 
@@ -175,8 +193,12 @@ def _reverse_zone(address: str) -> str:
     return ".".join(labels[-4:] if ip_address(address).version == 4 else labels[-14:]) + "."
 
 
+def _signing_key_file(site: Site) -> Path:
+    return site.state / "dnssec.key"
+
+
 def _signing_key(site: Site) -> ec.EllipticCurvePrivateKey:
-    path = site.state / "dnssec.key"
+    path = _signing_key_file(site)
     if not path.exists():
         keep_secret(path, run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]))
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
@@ -192,9 +214,12 @@ def _anchor(origin: str, key: ec.EllipticCurvePrivateKey) -> str:
     return dns.dnssec.make_ds(dns.name.from_text(origin), _dnskey(key), "SHA256").to_text()
 
 
-def _signed(origin: str, lines: list[str], key: ec.EllipticCurvePrivateKey) -> str:
+def _zone_text(origin: str, lines: list[str]) -> str:
     soa = f"{origin} SOA {lines[0].split()[-1]} hostmaster.{FOREIGN_DOMAIN}. {int(time.time())} 3600 600 {YEAR} {TTL}"
-    text = "\n".join([f"$TTL {TTL}", soa, *lines, ""])
+    return "\n".join([f"$TTL {TTL}", soa, *lines, ""])
+
+
+def _signed(origin: str, text: str, key: ec.EllipticCurvePrivateKey) -> str:
     zone = dns.zone.from_text(text, origin=origin, relativize=False, check_origin=False)
     with zone.writer() as transaction:
         dns.dnssec.sign_zone(zone, transaction, keys=[(key, _dnskey(key))], inception=time.time() - 86400, lifetime=YEAR)

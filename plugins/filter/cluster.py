@@ -46,6 +46,19 @@ def tier_instances(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[M
     return _cluster.tier_instances(ports, instances, first)
 
 
+def evacuation_targets(
+    members: Mapping[str, Sequence[Mapping[str, Any]]],
+    instances: Mapping[str, Sequence[Mapping[str, Any]]],
+    node: str,
+    names: Sequence[str],
+) -> list[str]:
+    """Return the other nodes that have all these Postfix instances, those of the node's region first."""
+    try:
+        return _cluster.evacuation_targets(_cluster.members_from_dicts(members), instances, node, names)
+    except _cluster.ClusterError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 class FilterModule:
     """Filters over the nodes of the cluster."""
 
@@ -54,6 +67,7 @@ class FilterModule:
             "all_ports": all_ports,
             "cluster_members": cluster_members,
             "cluster_tiers": cluster_tiers,
+            "evacuation_targets": evacuation_targets,
             "inner_ports": inner_ports,
             "tier_instances": tier_instances,
         }

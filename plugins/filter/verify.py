@@ -13,12 +13,16 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.report import compare
 
 
-def postfix_report(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:
+def postfix_report(
+    nodes: Mapping[str, Mapping[str, Any]],
+    wanted: Mapping[str, Sequence[str]] | None = None,
+    tiers: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, list[str]]:
     """Compare the results of C(postfix_info) of all nodes, by host name; nodes without a result are left out.
 
-    C(wanted) names the instances that each host must have.
+    C(wanted) names the instances that each host must have, C(tiers) its tiers.
     """
-    return compare({host: node for host, node in nodes.items() if "instances" in node}, wanted or {})
+    return compare({host: node for host, node in nodes.items() if "instances" in node}, wanted or {}, tiers)
 
 
 def certificate_days(lines: Iterable[str], now: datetime | None = None) -> dict[str, int]:

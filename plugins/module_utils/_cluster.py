@@ -203,6 +203,17 @@ def tier_instances(ports: Mapping[str, Mapping[str, Any]], instances: Sequence[M
     }
 
 
+def evacuation_targets(of_tier: Members, instances: Mapping[str, Sequence[Mapping[str, Any]]], node: str, names: Sequence[str]) -> list[str]:
+    """Return the other nodes that have all these Postfix instances, those of the node's region first. Raises ClusterError."""
+    tier_of = {entry["name"]: tier for tier, entries in instances.items() for entry in entries}
+    if unknown := [name for name in names if name not in tier_of]:
+        raise ClusterError(*(f"no tier has an instance {name}" for name in unknown))
+    groups = [of_tier.get(tier_of[name], ()) for name in names]
+    common = set.intersection(*({member.name for member in group} for group in groups)) - {node} if groups else set()
+    region = find_member(of_tier, node).region
+    return [member.name for member in sorted(groups[0], key=lambda member: member.region != region) if member.name in common] if groups else []
+
+
 def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> list[int]:
     """Every port of the map that no stranger may reach: all but the public ones."""
     own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local", "admin") if name in port]

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ._plan import Difference, difference
 
@@ -64,6 +65,49 @@ def diff(step: Step) -> list[Difference]:
 
 def _access(file: File | None) -> str | None:
     return None if file is None or not file.owner else f"{file.owner}:{file.group} {file.mode:04o}\n"
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What a set held before its last change, which was at C(time) (seconds since the epoch).
+
+    C(files) has None for a file that was not there; C(withheld) are secrets and files that the set no longer declares,
+    whose content is not kept.
+    """
+
+    root: str
+    unit: str
+    read_at_start: tuple[str, ...]
+    time: float
+    files: Mapping[str, File | None]
+    withheld: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, root: str, steps: Sequence[Step], *, unit: str, read_at_start: Sequence[str], time: float) -> Previous:
+        return cls(
+            root=root,
+            unit=unit,
+            read_at_start=tuple(read_at_start),
+            time=time,
+            files={step.path: step.before for step in steps if not step.secret},
+            withheld=tuple(step.path for step in steps if step.secret),
+        )
+
+    @property
+    def slug(self) -> str:
+        return self.root.strip("/").replace("/", "-")
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Previous:
+        files = {path: None if file is None else File(**file) for path, file in value["files"].items()}
+        return cls(**{**value, "files": files, "read_at_start": tuple(value["read_at_start"]), "withheld": tuple(value["withheld"])})
+
+    def steps_back(self, present: Mapping[str, File]) -> list[Step]:
+        """Return the steps from the files that are C(present) to those that were before."""
+        return [Step(path, present.get(path), file) for path, file in self.files.items() if present.get(path) != file]
 
 
 def relocate(text: str, root: str, candidate: str) -> str:

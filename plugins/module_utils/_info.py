@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from ._postfix.instance import Before, Paths
 from ._postfix.lines import ConfigError, words
 from ._postfix.macros import expand
 from ._postfix.references import Reference
-from ._postfix.report import Node, TableFile, describe
+from ._postfix.report import Node, TableFile, describe, row_marks
 
 _MANAGED_UNIT = "mailcluster-postfix@"
 
@@ -43,12 +44,28 @@ def release(root: Path = Path("/")) -> str:
     return next((line.partition("=")[2].strip('"') for line in lines if line.startswith("VERSION_ID=")), "")
 
 
+def packages(names: Iterable[str], root: Path = Path("/")) -> dict[str, str]:
+    """Version by name of those Debian packages that are installed (deb-version(7)), read from the file of dpkg(1)."""
+    wanted = set(names)
+    versions: dict[str, str] = {}
+    for stanza in (_files.read(root / "var/lib/dpkg/status") or "").split("\n\n") if wanted else ():
+        fields = dict(line.partition(": ")[::2] for line in stanza.splitlines() if not line.startswith(" "))
+        if fields.get("Package") in wanted and fields.get("Status", "").endswith(" installed"):
+            versions[fields["Package"]] = fields.get("Version", "")
+    return versions
+
+
+def file_digests(paths: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the content, by path, empty where there is no such file."""
+    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else "" for path in paths}
+
+
 def node_defaults() -> dict[str, str]:
     """What a parameter is that nobody sets; nothing where Postfix is not installed."""
     return main_cf.parameters(_commands.run("postconf", "-d").stdout)
 
 
-def instance(name: str, *, all_defaults: Mapping[str, str], defaults: bool, content: bool, root: Path = Path("/")) -> dict[str, Any]:
+def instance(name: str, *, all_defaults: Mapping[str, str], defaults: bool, content: bool, rows: int = 0, root: Path = Path("/")) -> dict[str, Any]:
     """Read one instance. Raises ConfigError."""
     config = _queue.directory(name, root)
     managed = name != _queue.DEFAULT and _of_generations(Paths(name, root))
@@ -65,7 +82,7 @@ def instance(name: str, *, all_defaults: Mapping[str, str], defaults: bool, cont
         managed=managed,
         defaults=all_defaults,
         queues=_instance.queue_sizes(queue),
-        tables=_table_files(references.of_files(before.files, directory=str(config), defaults=all_defaults), content=content),
+        tables=_table_files(references.of_files(before.files, directory=str(config), defaults=all_defaults), content=content, rows=rows),
     )
     return describe(name, before, generations, node, defaults=defaults, content=content)
 
@@ -103,27 +120,29 @@ def _started(process: int) -> float:
     return time.time() - uptime + int(fields[19]) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
-def _table_files(found_references: Iterable[Reference], *, content: bool) -> list[TableFile]:
+def _table_files(found_references: Iterable[Reference], *, content: bool, rows: int) -> list[TableFile]:
     """Look at every table that the configuration names, and at those of a default that are there."""
     ordered = sorted(found_references, key=lambda entry: (entry.path, entry.kind))
-    looked = (_look(list(group), content=content) for _key, group in groupby(ordered, key=lambda entry: (entry.path, entry.kind)))
+    looked = (_look(list(group), content=content, most=rows) for _key, group in groupby(ordered, key=lambda entry: (entry.path, entry.kind)))
     return [entry for entry in looked if entry is not None]
 
 
-def _look(same: list[Reference], *, content: bool) -> TableFile | None:
+def _look(same: list[Reference], *, content: bool, most: int) -> TableFile | None:
     path, kind = same[0].path, same[0].kind
     seen = _tables.look(path, kind)
     if not seen.access and not any(reference.own for reference in same):
         return None
     owner, group, mode = seen.access.get(path, ("", "", 0))
     rows = bool(seen.digest) and kind not in table.CONNECTED
+    entries = _tables.rows_in(Path(path)) if rows else None
     return TableFile(
         references=same,
-        entries=_tables.rows_in(Path(path)) if rows else None,
+        entries=entries,
         digest=seen.digest,
         text=_files.read(Path(path)) if content else None,
         compiled=seen.compiled if kind in table.COMPILED and not any(reference.cache for reference in same) else None,
         owner=owner,
         group=group,
         mode=mode,
+        rows=row_marks(_files.read(Path(path)) or "") if entries is not None and entries <= most else None,
     )

@@ -622,6 +622,12 @@ def refuse_mail(paths: Paths) -> None:
         raise ConfigError(f"the queue {paths.queue} holds {count} message{'s' if count > 1 else ''}: deliver or evacuate first", subject=paths.name)
 
 
+def refuse_evacuated(paths: Paths) -> None:
+    """Refuse while its mail is another node's: what is in its queue directory then, nobody may send or remove."""
+    if paths.evacuated.is_dir():
+        raise ConfigError(f"its queue was evacuated ({paths.evacuated}): take it back into service first (playbook evacuate)", subject=paths.name)
+
+
 def present(paths: Paths) -> bool:
     """Whether anything of the instance exists."""
     return any(os.path.lexists(path) for path in (paths.config, paths.home, paths.queue, paths.state, paths.enabled))

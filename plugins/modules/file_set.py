@@ -80,6 +80,13 @@ options:
     type: list
     elements: str
     default: []
+  restart:
+    description: >-
+      Whether O(unit) may be restarted, while it runs, for a file that it reads only then. V(drained) refuses it, before anything changes,
+      while the balancer of the node has a service that is not drained (M(mailcluster.postfix.haproxy_server)).
+    type: str
+    choices: [always, drained]
+    default: always
   also_read:
     description: >-
       Absolute paths of files that O(unit) reads and something else publishes, such as certificates. In check mode,
@@ -146,60 +153,16 @@ unit_steps:
 """
 
 import glob
-import grp
 import os
-import pwd
 import shlex
 import shutil
 import tempfile
-import time
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _files
-from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import (
-    PROPERTIES,
-    File,
-    Step,
-    diff,
-    parse_unit,
-    plan,
-    relocate,
-    start_steps,
-    stop_steps,
-)
-
-# As long as systemd waits for a start or a stop, and a little more (systemd-system.conf(5), DefaultTimeoutStartSec).
-PATIENCE = 100.0
-
-
-class FileSetError(Exception):
-    """What keeps the set from being published."""
-
-
-def _read(path: str) -> File | None:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            content, status = stream.read(), os.fstat(stream.fileno())
-    except FileNotFoundError:
-        return None
-    try:
-        owner = pwd.getpwuid(status.st_uid).pw_name
-    except KeyError:
-        owner = str(status.st_uid)
-    try:
-        group = grp.getgrgid(status.st_gid).gr_name
-    except KeyError:
-        group = str(status.st_gid)
-    return File(content, owner, group, status.st_mode & 0o7777)
-
-
-def _write(path: str, file: File) -> None:
-    try:
-        owner = pwd.getpwnam(file.owner).pw_uid, grp.getgrnam(file.group).gr_gid
-    except KeyError as error:
-        raise FileSetError(f"{path}: {error.args[0]}") from error
-    _files.write(Path(path), file.content, mode=file.mode, owner=owner)
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files, _serving
+from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import File, Step, diff, plan, relocate
+from ansible_collections.mailcluster.postfix.plugins.module_utils._node_files import FileSetError
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 
 
 def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step], desired: dict[str, File]) -> None:
@@ -223,43 +186,15 @@ def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step],
             said = relocate(f"{outcome.stderr}\n{outcome.stdout}", candidate, root).strip()
             raise FileSetError(f"{words[0]} refuses the new configuration, nothing was changed: {said}")
 
-
 def _unit_steps(module: AnsibleModule, root: str, steps: list[Step], desired: dict[str, File]) -> list[str]:
     """Return what the unit still has to do, by what systemd and the times of its files say."""
-    published = {step.path for step in steps}
-    shown = _commands.run("systemctl", "show", module.params["unit"], f"--property={','.join(PROPERTIES)}")
-    unit = parse_unit(shown.stdout, boot=time.time() - time.monotonic())
-    if module.params["unit_state"] == "stopped":
-        return stop_steps(unit, published)
-    others = {*desired, *module.params["also_read"]} - published
-    return start_steps(
-        unit,
-        published,
-        {path: os.stat(path).st_mtime for path in others if os.path.exists(path)},
+    return _node_files.unit_steps(
+        module.params["unit"],
+        {step.path for step in steps},
+        {*desired, *module.params["also_read"]},
         read_at_start=[os.path.join(root, pattern) for pattern in module.params["read_at_start"]],
-        now=time.time(),
+        stopped=module.params["unit_state"] == "stopped",
     )
-
-
-def _systemctl(verb: str, unit: str) -> None:
-    outcome = _commands.run("systemctl", verb, *([] if verb == "daemon-reload" else [unit]), timeout=PATIENCE)
-    if outcome.rc:
-        said = _commands.run("journalctl", f"--unit={unit}", "--lines=5", "--output=cat", "--no-pager")
-        raise FileSetError(f"systemctl {verb} {unit}: {outcome.text} The unit's last words: {said.text}")
-
-
-def _publish(steps: list[Step], desired: dict[str, File]) -> None:
-    if any(step.after is None for step in steps):
-        # What is removed has no time any more; until the unit has seen it, another file of the set is as young.
-        for path in [path for path in desired if os.path.exists(path)][:1]:
-            os.utime(path)
-    for directory in {Path(step.path).parent for step in steps}:
-        _files.sweep(directory)
-    for step in steps:
-        if step.after is None:
-            os.unlink(step.path)
-        else:
-            _write(step.path, step.after)
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
@@ -275,18 +210,22 @@ def run(module: AnsibleModule) -> dict[str, object]:
         )
         for entry in module.params["files"]
     }
-    before = {path: found for path in desired for found in [_read(path)] if found is not None}
+    before = {path: found for path in desired for found in [_node_files.read(path)] if found is not None}
     owned = [path for pattern in module.params["owned"] for path in glob.glob(os.path.join(root, pattern))]
     steps = plan(before, desired, owned)
     known = not module.check_mode or all(map(os.path.exists, module.params["also_read"]))
     if steps and module.params["validate"] and known:
         _validate(module, module.params["validate"], root, steps, desired)
     unit_steps = _unit_steps(module, root, steps, desired) if module.params["unit"] else []
+    if steps and "restart" in unit_steps and module.params["restart"] == "drained":
+        _serving.refuse_restart(module.params["unit"], [step.path for step in steps])
 
     if not module.check_mode:
-        _publish(steps, desired)
+        if steps:
+            _node_files.keep(root, steps, module.params["unit"] or "", [os.path.join(root, pattern) for pattern in module.params["read_at_start"]])
+        _node_files.publish(steps, desired)
         for verb in unit_steps:
-            _systemctl(verb, module.params["unit"])
+            _node_files.systemctl(verb, module.params["unit"])
     return {
         "changed": bool(steps or unit_steps),
         "changed_files": [step.path for step in steps],
@@ -320,13 +259,14 @@ def main() -> None:
             "unit": {"type": "str"},
             "unit_state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "read_at_start": {"type": "list", "elements": "str", "default": []},
+            "restart": {"type": "str", "choices": ["always", "drained"], "default": "always"},
             "also_read": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
     try:
         result = run(module)
-    except (FileSetError, OSError) as error:
+    except (FileSetError, ConfigError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

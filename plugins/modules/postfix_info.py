@@ -34,6 +34,21 @@ options:
     description: Whether C(variables) shall have the rows of data tables, too, unless they are credentials.
     type: bool
     default: false
+  rows:
+    description:
+      - Up to how many rows of a table C(tables) shall name its keys, each with a mark that differs where the value differs. V(0) names none.
+    type: int
+    default: 0
+  packages:
+    description: Debian packages whose versions are asked for, too.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: Paths of files whose digests are asked for, too, such as certificates.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode:
     support: full
@@ -103,6 +118,15 @@ version:
   returned: always
   type: str
   sample: 3.10.5
+packages:
+  description: Version of each of O(packages) that is installed.
+  returned: always
+  type: dict
+  sample: {postfix: 3.10.5-1+deb13u1}
+files:
+  description: SHA-256 of each of O(files), empty where it does not exist.
+  returned: always
+  type: dict
 instances:
   description: The instances, by name.
   returned: always
@@ -188,6 +212,9 @@ instances:
         compiled:
           description: Whether its compiled file is there and not older; null where there is none.
           type: bool
+        rows:
+          description: Its keys, each with a mark of its value; null where there are more than O(rows).
+          type: dict
     generations:
       description: Generations on disk, the one proven last first.
       type: list
@@ -233,13 +260,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "names": {"type": "list", "elements": "str", "default": []},
     "defaults": {"type": "bool", "default": False},
     "content": {"type": "bool", "default": False},
+    "rows": {"type": "int", "default": 0},
+    "packages": {"type": "list", "elements": "str", "default": []},
+    "files": {"type": "list", "elements": "path", "default": []},
 }
 
 
 def main() -> None:
     """Read, answer."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    wanted = {name: module.params[name] for name in ("defaults", "content")}
+    wanted = {name: module.params[name] for name in ("defaults", "content", "rows")}
     defaults, instances = _info.node_defaults(), []
     for name in module.params["names"] or _info.found():
         try:
@@ -248,7 +278,14 @@ def main() -> None:
             if module.params["names"]:
                 module.fail_json(msg=f"{name}: {error}")
             module.warn(f"{name}: {error}")
-    module.exit_json(changed=False, release=_info.release(), version=defaults.get("mail_version", ""), instances=instances)
+    module.exit_json(
+        changed=False,
+        release=_info.release(),
+        version=defaults.get("mail_version", ""),
+        packages=_info.packages(module.params["packages"]),
+        files=_info.file_digests(module.params["files"]),
+        instances=instances,
+    )
 
 
 if __name__ == "__main__":

@@ -111,6 +111,16 @@ class Paths:
         return self.root / "etc/systemd/system/multi-user.target.wants" / self.service
 
     @property
+    def mask(self) -> Path:
+        """A link to /dev/null keeps systemd from starting the instance (systemctl(1))."""
+        return self.root / "etc/systemd/system" / self.service
+
+    @property
+    def evacuated(self) -> Path:
+        """Where its queues are while and after another node takes them."""
+        return self.queue / "evacuated"
+
+    @property
     def default_main(self) -> Path:
         return self.root / "etc/postfix/main.cf"
 
@@ -178,6 +188,8 @@ class InstancePlan(Plan):
     """What to do, apart: ``load`` is start, reload, restart, stop or empty, ``reasons`` says why."""
 
     load: str = ""
+    # A restart that the change asks for, of an instance that serves; not one that helps it to its feet.
+    interrupts: bool = False
     reasons: tuple[str, ...] = ()
     activate: bool = False
     unit: bool = False
@@ -216,6 +228,7 @@ def plan(paths: Paths, before: Before, wanted: Wanted) -> InstancePlan:
         steps=tuple(steps),
         diff=(*_data_diff(paths, before, data), *(differences(str(paths.config), dict(before.files), dict(wanted.files)) if activate else [])),
         load=load,
+        interrupts=load == "restart" and before.unseen != before.loaded and before.loaded_files is not None,
         reasons=reasons,
         activate=activate,
         unit=unit,

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import unified_diff
 from itertools import groupby
 from typing import Any
 
 from . import main_cf, master_cf, table
+from .evacuation import OWNER as EVACUATION
 from .generation import digests, local_files, shared_files
 from .instance import Before
 from .references import Reference
@@ -45,6 +49,7 @@ class TableFile:
     owner: str = ""
     group: str = ""
     mode: int = 0
+    rows: Mapping[str, str] | None = None
 
     @property
     def path(self) -> str:
@@ -109,7 +114,18 @@ def _told_table(entry: TableFile) -> dict[str, Any]:
         "entries": entry.entries,
         "digest": entry.digest,
         "compiled": entry.compiled,
+        "rows": entry.rows,
     }
+
+
+def row_marks(text: str) -> dict[str, str]:
+    """Every key of a table source with a mark of its values, which tells them apart and does not tell them."""
+    marks: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            key = line.split()[0]
+            marks[key] = hashlib.sha256((marks.get(key, "") + line).encode(errors="surrogateescape")).hexdigest()[:6]
+    return marks
 
 
 def _policy_tables(files: Mapping[str, str], node: Node) -> list[dict[str, str]]:
@@ -140,28 +156,42 @@ def _data_table(entry: TableFile, *, content: bool) -> dict[str, Any]:
     }
 
 
-def compare(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Judge `{host: {release, instances}}` of all nodes, which must have the instances that `wanted` names by host.
+# Of what differs, so many lines are shown.
+_SHOWN = 20
 
-    What does not run from generations, such as the default instance, is its node's own affair.
 
-    Returns errors (drift: a sentence with instance, host and digest) and differences (what two releases of one
-    instance have in different form, which is allowed and shown).
+def compare(
+    nodes: Mapping[str, Mapping[str, Any]],
+    wanted: Mapping[str, Sequence[str]],
+    tiers: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, list[str]]:
+    """Judge `{host: {release, instances, packages, files}}` of all nodes, which must have the instances that `wanted` names by host.
+
+    What does not run from generations, such as the default instance, is its node's own affair. `tiers` names the tiers
+    of a host, within which packages of a release have one version. The files are the same on all nodes.
+
+    Returns errors (drift: a sentence with instance, host and digest, and behind it, indented, what differs) and
+    differences (what two releases of one instance have in different form, which is allowed and shown).
     """
     rows = sorted(
         ((instance["name"], node["release"], host, instance) for host, node in nodes.items() for instance in node["instances"] if instance["managed"]),
         key=lambda row: row[:3],
     )
-    errors = [*_missing(nodes, wanted), *_unclaimed(nodes, wanted)]
+    errors = [*_missing(nodes, wanted), *_unclaimed(nodes, wanted), *_evacuated(nodes)]
     errors += [error for name, _release, host, instance in rows for error in _own_errors(f"{name} ({host})", instance)]
     differences: list[str] = []
     for name, of_name in groupby(rows, key=lambda row: row[0]):
         by_release: dict[str, Mapping[str, Any]] = {}
+        everywhere: list[tuple[str, Mapping[str, Any]]] = []
         for release, of_release in groupby(of_name, key=lambda row: row[1]):
             members = [(host, instance) for _name, _release, host, instance in of_release]
-            by_release[release] = members[0][1]
+            everywhere += members
+            by_release[f"Debian {release}"] = members[0][1]
             errors += _drift(f"{name} on Debian {release}", members)
-        differences += _release_differences(name, by_release)
+        differences += [f"{name}: {line}" for line in _parameter_differences(by_release)]
+        errors += _table_drift(name, everywhere)
+    errors += _package_drift(nodes, tiers or {})
+    errors += _file_drift(nodes)
     return {"errors": errors, "differences": differences}
 
 
@@ -177,6 +207,16 @@ def _unclaimed(nodes: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Sequ
         for host, node in sorted(nodes.items())
         for instance in node["instances"]
         if host in wanted and instance["owner"] in PROFILES and instance["name"] not in wanted[host]
+    ]
+
+
+def _evacuated(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Name what delivers the mail of another node, and is there no longer than that takes."""
+    return [
+        f"{instance['name']} ({host}): holds {sum(instance['queues'].values())} evacuated messages; the playbook evacuate removes it once it is empty"
+        for host, node in sorted(nodes.items())
+        for instance in node["instances"]
+        if instance["owner"] == EVACUATION
     ]
 
 
@@ -197,24 +237,103 @@ def _own_errors(subject: str, instance: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _holders(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Who has which value, of pairs of a host and a value; what most have comes first."""
+    pairs = list(found)
+    order = [value for value, _count in Counter(value for _host, value in pairs).most_common()]
+    return {value: [host for host, held in pairs if held == value] for value in order}
+
+
+def _listed(holders: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{value} on {', '.join(hosts)}" for value, hosts in holders.items())
+
+
 def _drift(subject: str, members: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    holders: dict[str, list[str]] = {}
-    for host, instance in members:
-        holders.setdefault(instance["shared"], []).append(host)
+    holders = _holders((host, instance["shared"]) for host, instance in members)
     if len(holders) == 1:
         return []
-    return [f"{subject}: the shared digest differs: " + "; ".join(f"{digest} on {', '.join(hosts)}" for digest, hosts in holders.items())]
+    of_host = dict(members)
+    samples = {", ".join(hosts): of_host[hosts[0]] for hosts in holders.values()}
+    return [f"{subject}: the shared digest differs: {_listed(holders)}", *(f"  {line}" for line in _parameter_differences(samples))]
 
 
-def _release_differences(name: str, by_release: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _parameter_differences(samples: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What instances have in different form, each by the name under which it is told; the first is the one that others are held against."""
     lines = []
-    by_kind = {release: _compared(instance["variables"]) for release, instance in by_release.items()}
-    for kind, label in (("main", ""), ("services", "service "), ("tables", "table ")):
+    by_kind = {label: _compared(instance["variables"]) for label, instance in samples.items()}
+    for kind, word in (("main", ""), ("services", "service "), ("tables", "table ")):
         for subject in sorted({key for kinds in by_kind.values() for key in kinds[kind]}):
-            found = {release: kinds[kind].get(subject) for release, kinds in by_kind.items()}
+            found = {label: kinds[kind].get(subject) for label, kinds in by_kind.items()}
             if len(set(found.values())) > 1:
-                told = (f"Debian {release}: {_told(value, whole=kind != 'tables')}" for release, value in found.items())
-                lines.append(f"{name}: {label}{subject}: {'; '.join(told)}")
+                told = (f"{label}: {_told(value, whole=kind != 'tables')}" for label, value in found.items())
+                lines += [f"{word}{subject}: {'; '.join(told)}", *(_text_diff(found) if kind == "tables" else [])]
+    return lines
+
+
+def _text_diff(found: Mapping[str, str | None]) -> list[str]:
+    (first, text), *others = found.items()
+    lines = [
+        line.rstrip("\n")
+        for label, other in others
+        for line in unified_diff((text or "").splitlines(), (other or "").splitlines(), first, label, lineterm="", n=0)
+    ]
+    return [f"  {line}" for line in _cut(lines)]
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    return [*lines[:_SHOWN], *([f"and {len(lines) - _SHOWN} lines more"] if len(lines) > _SHOWN else [])]
+
+
+def _table_drift(name: str, members: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Data tables have no digest in common with a generation, and are the same on every release."""
+    lines: list[str] = []
+    for path in sorted({entry["path"] for _host, instance in members for entry in instance["tables"] if _counts(instance, entry)}):
+        tables = {host: next((entry for entry in instance["tables"] if entry["path"] == path), None) for host, instance in members}
+        digests_of = _holders((host, entry["digest"] if entry else "") for host, entry in tables.items())
+        if len(digests_of) > 1:
+            samples = {", ".join(hosts): tables[hosts[0]] for hosts in digests_of.values()}
+            told = "; ".join(f"{entry['entries'] if entry and entry['digest'] else 'no'} rows on {label}" for label, entry in samples.items())
+            lines += [f"{name}: data table {path} differs: {told}", *(f"  {line}" for line in _row_diff(samples))]
+        stale = [host for host, entry in tables.items() if entry and entry["digest"] and entry["compiled"] is False]
+        lines += [f"{name} ({host}): the compiled file of {path} is older than its source, or missing" for host in stale]
+    return lines
+
+
+def _counts(instance: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    return not entry["cache"] and not entry["path"].startswith(f"{instance['config_directory']}/")
+
+
+def _row_diff(samples: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+    """Keys in which tables differ, where they were asked for; of values only that they differ."""
+    (first, model), *others = samples.items()
+    lines = []
+    for label, entry in others:
+        before, after = ((one or {}).get("rows") for one in (model, entry))
+        if before is not None and after is not None:
+            lines += [f"{label} lacks {key}" for key in sorted(before.keys() - after.keys())]
+            lines += [f"{label} alone has {key}" for key in sorted(after.keys() - before.keys())]
+            lines += [f"{label} has another value of {key} than {first}" for key in sorted(before.keys() & after.keys()) if before[key] != after[key]]
+    return _cut(lines)
+
+
+def _package_drift(nodes: Mapping[str, Mapping[str, Any]], tiers: Mapping[str, Sequence[str]]) -> list[str]:
+    lines = []
+    groups = sorted({(tier, nodes[host]["release"]) for host, names in tiers.items() for tier in names if host in nodes})
+    for tier, release in groups:
+        versions = {host: node.get("packages", {}) for host, node in nodes.items() if tier in tiers.get(host, ()) and node["release"] == release}
+        for package in sorted({name for found in versions.values() for name in found}):
+            holders = _holders((host, found[package]) for host, found in sorted(versions.items()) if package in found)
+            if len(holders) > 1:
+                lines.append(f"{tier} on Debian {release}: package {package} differs: {_listed(holders)}")
+    return lines
+
+
+def _file_drift(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for path in sorted({path for node in nodes.values() for path in node.get("files", {})}):
+        holders = _holders((host, node.get("files", {}).get(path, "")[:12] or "none") for host, node in sorted(nodes.items()))
+        if len(holders) > 1:
+            lines.append(f"{path} differs: {_listed(holders)}")
     return lines
 
 

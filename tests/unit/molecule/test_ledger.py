@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,20 @@ def entry(name: str = "<1>", *, begun: float = 0.0, ended: float | None = 0.1, c
 )
 def test_the_reply_to_the_dot_decides(transaction: Transaction, verdict: str) -> None:
     assert transaction.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("earlier", "last", "verdict"),
+    [
+        pytest.param(451, entry(), "acknowledged", id="in the end it was taken"),
+        pytest.param(451, entry(code=550), "refused", id="in the end it was refused"),
+        pytest.param(0, entry(code=451), "in doubt", id="what was in doubt stays so after a deferral"),
+        pytest.param(0, entry(), "acknowledged", id="what was in doubt is taken"),
+    ],
+)
+def test_a_message_that_was_tried_again_has_one_verdict(earlier: int, last: Transaction, verdict: str) -> None:
+    first = entry(code=earlier, command="." if earlier else "DATA", dotted=True)
+    assert replace(last, earlier=(first,)).verdict == verdict
 
 
 # -- what became of it
@@ -159,6 +174,18 @@ DOT = '{"event": "dot", "id": "<1>", "time": 5.1}'
 END = '{"event": "end", "id": "<1>", "time": 5.2, "command": ".", "code": 250, "text": "ok", "error": "", "seconds": 0.2}'
 
 
+def test_the_attempts_of_a_message_are_kept_together() -> None:
+    again = BEGIN.replace("5.0", "7.0").replace("h:25", "i:25")
+    (found,) = ledger.transactions([BEGIN, DOT, END.replace("250", "451"), again, END])
+    assert [(one.to, one.begun, one.code) for one in found.attempts] == [("h:25", 5.0, 451), ("i:25", 7.0, 250)]
+    assert (found.first, found.verdict) == (5.0, "acknowledged")
+
+
+def test_answers_to_all_attempts_are_counted() -> None:
+    first = entry(code=451, text="wait")
+    assert ledger.reconcile([entry(earlier=(first, first))], []).answers == {".: 451 wait": 2}
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -228,10 +255,12 @@ def peer() -> Iterator[Peer]:
     made.server.server_close()
 
 
-def sent(path: Path, *ports: int, count: int = 1, rate: float = 1000.0, clients: int = 1, recipients: tuple[str, ...] = ("a@b.test",)) -> list[Transaction]:
+def sent(
+    path: Path, *ports: int, count: int = 1, rate: float = 1000.0, clients: int = 1, recipients: tuple[str, ...] = ("a@b.test",), **more: Any
+) -> list[Transaction]:
     request = {"address": "127.0.0.1", "hello": "client.test", "sender": "me@client.test", "recipients": list(recipients), "timeout": 3}
     book = ledger.Ledger(path)
-    done = ledger.send(book, [{**request, "port": port} for port in ports], schedule=ledger.Schedule(rate=rate, count=count), clients=clients)
+    done = ledger.send(book, [{**request, "port": port} for port in ports], schedule=ledger.Schedule(rate=rate, count=count), clients=clients, **more)
     book.close()
     found = ledger.transactions(path.read_text().splitlines())
     assert len(found) == done
@@ -294,6 +323,29 @@ def test_the_rate_is_kept_and_lateness_told(peer: Peer, tmp_path: Path) -> None:
     peer.at_dot = lambda: time.sleep(0.1)
     late = sent(tmp_path / "late", peer.port, count=3, rate=50.0, clients=1)
     assert late[-1].late >= 0.1
+
+
+def test_what_was_not_taken_is_tried_again_at_the_next_address(peer: Peer, tmp_path: Path) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        nobody = server.server_address[1]
+    (found,) = sent(tmp_path / "ledger", nobody, peer.port, retries=(0.05,))
+    assert [one.outcome for one in found.attempts] == ["failed", "acknowledged"]
+    assert found.begun - found.first >= 0.05
+
+
+@pytest.mark.parametrize(("code", "attempts"), [(451, 3), (554, 1), (250, 1)])
+def test_only_what_is_not_settled_is_tried_again(peer: Peer, tmp_path: Path, code: int, attempts: int) -> None:
+    peer.answers["."] = code
+    (found,) = sent(tmp_path / "ledger", peer.port, retries=(0.01, 0.01))
+    assert len(found.attempts) == attempts
+
+
+def test_what_was_put_off_is_tried_again_after_the_stop(peer: Peer, tmp_path: Path) -> None:
+    peer.answers["."] = 451
+    stopped = threading.Event()
+    peer.at_dot = stopped.set
+    (found,) = sent(tmp_path / "ledger", peer.port, count=0, rate=1, retries=(0.1,), stopped=stopped)
+    assert len(found.attempts) == 2
 
 
 def test_several_clients_work_side_by_side(peer: Peer, tmp_path: Path) -> None:
@@ -372,6 +424,28 @@ def test_mailboxes_are_found_wherever_they_lie(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(f"Message-ID: <{number}>\n\n")
     assert {one.id for one in ledger.in_maildirs(tmp_path)} == {"<1>", "<2>"}
+
+
+@pytest.mark.parametrize(
+    ("name", "time"),
+    [
+        pytest.param("1795878699.M123456P77.host,S=9", 1795878699.123456, id="of Dovecot"),
+        pytest.param("1795878699.Vfe01I2aM123456.host", 1795878699.123456, id="of Postfix"),
+        pytest.param("1795878699.77.host", 5.0, id="without microseconds it is the time of the file"),
+        pytest.param("7", 5.0, id="of nobody"),
+    ],
+)
+def test_the_name_tells_when_a_message_came(tmp_path: Path, name: str, time: float) -> None:
+    (tmp_path / name).touch()
+    os.utime(tmp_path / name, (5.0, 5.0))
+    assert ledger.arrived(tmp_path / name) == time
+
+
+def test_older_messages_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    for number, when in (("1", 1000000001), ("2", 1000000009)):
+        (tmp_path / f"new/{when}.M0P1.host").write_text(f"Message-ID: <{number}>\n\n")
+    assert [one.id for one in ledger.in_maildirs(tmp_path, 1000000005)] == ["<2>"]
 
 
 def test_what_one_node_found_another_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,9 +65,7 @@ def test_the_switches_of_the_playbooks_are_found() -> None:
 
 
 @pytest.mark.parametrize("name", TIERS)
-@pytest.mark.parametrize(
-    ("given", "serial"), [pytest.param({}, "100%", id="all"), pytest.param({"mailcluster_serial": "50%"}, "50%", id="half of the tier")]
-)
+@pytest.mark.parametrize(("given", "serial"), [pytest.param({}, "100%", id="all"), pytest.param({"mailcluster_serial": "50%"}, "50%", id="half of the tier")])
 def test_a_tier_changes_as_many_nodes_at_once_as_was_asked_for(name: str, given: dict[str, object], serial: object) -> None:
     assert value(tier(name)["serial"], **given) == serial
 
@@ -78,9 +76,9 @@ def test_a_tier_playbook_begins_with_the_check(name: str) -> None:
     assert [play["ansible.builtin.import_playbook"] for play in plays] == ["check.yml", "tiers/base.yml", f"tiers/{name}.yml"]
 
 
-def check(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def play(name: str, inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "mailcluster.postfix.check", "-i", inventory, *arguments],
+        [sys.executable, "-m", "ansible", "playbook", f"mailcluster.postfix.{name}", "-i", inventory, *arguments],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_CONFIG": ".config/ansible.cfg", "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -89,6 +87,10 @@ def check(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
+
+
+def check(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return play("check", inventory, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +126,58 @@ def test_a_domain_without_a_key_is_told(example: Path) -> None:
     done = check(example / "hosts.yml", "--limit", "west-filter1", "-e", '{"mailcluster_domains": ["example.org", "example.net", "Example.com"]}')
     assert "no key for example.com: mail from there goes out without a DKIM signature" in done.stdout
     assert done.returncode == 0
+
+
+def rollout() -> list[dict[str, Any]]:
+    return yaml.safe_load((PLAYBOOKS / "rollout.yml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("groups", "serial"),
+    [
+        pytest.param({"rollout_batch_0001": ["c", "d"], "rollout_batch_0000": ["a"], "mx": ["a", "c", "d"]}, [1, 2], id="as the plan has them"),
+        pytest.param({"mx": ["a"]}, [1], id="no batch is left"),
+    ],
+)
+def test_a_roll_changes_batch_by_batch(groups: dict[str, list[str]], serial: list[int]) -> None:
+    play = next(play for play in rollout() if play["name"] == "Change node by node")
+    assert value(play["serial"], groups=groups) == serial
+
+
+def test_a_roll_and_the_site_run_the_same_tasks() -> None:
+    roll = yaml.safe_load((PLAYBOOKS / "tasks/roll.yml").read_text(encoding="utf-8"))
+    [block] = [task["block"] for task in roll if "block" in task]
+    shared = {task.get("ansible.builtin.import_tasks", task.get("ansible.builtin.include_tasks")) for task in block}
+    site = {
+        task["ansible.builtin.import_tasks"].removeprefix("../tasks/")
+        for name in ("base", *TIERS)
+        for play in yaml.safe_load((PLAYBOOKS / "tiers" / f"{name}.yml").read_text(encoding="utf-8"))
+        for task in play["tasks"]
+    }
+    # What a node runs is learnt once, before the first changes.
+    assert {name.replace("{{ tier }}", tier) for name in shared if name for tier in TIERS} >= site - {"release.yml"}
+
+
+def test_the_records_of_the_example_are_shown_while_nobody_is_told(example: Path) -> None:
+    done = play("dns", example / "hosts.yml", "-e", "mailcluster_dns_withdrawn=west")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ["example.net. 60 IN MX 10 mail.east.example.org." in done.stdout, "MX 10 mail.west" in done.stdout] == [True, False]
+    assert ("rsa._domainkey.example.org. 3600 IN TXT" in done.stdout, "PRIVATE" in done.stdout) == (True, False)
+
+
+def test_the_records_of_the_example_are_written_for_their_provider(example: Path, tmp_path: Path) -> None:
+    runs = [play("dns", example / "hosts.yml", "-e", f"mailcluster_dns_directory={tmp_path}", *more) for more in (["--check"], [], [])]
+    assert [re.findall(r"changed=1", done.stdout) != [] for done in runs] == [True, True, False], runs[0].stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["example.net.zone", "example.org.zone"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[], ["drill_region=west", "drill_state=out"]],
+    ids=["of nothing", "that DNS would not show"],
+)
+def test_a_drill_is_refused_before_any_node_is_asked(example: Path, given: list[str]) -> None:
+    done = play("drill", example / "hosts.yml", *(word for fact in given for word in ("-e", fact)))
+    assert done.returncode != 0
+    assert "say drill_state (out or in) and drill_region (east or west)" in done.stdout + done.stderr
+    assert "Ask the balancer" not in done.stdout

@@ -162,3 +162,25 @@ def test_a_tier_runs_its_own_instance_before_the_further_ones() -> None:
     }
     assert [each["main"] for each in found["relay"]] == [{}, {"biff": True}]
     assert [each["ports"]["relay"]["daemon"] for each in found["relay"]] == [cases.PORTS["relay"]["daemon"], cases.PORTS["relay"]["daemon"] + 3000]
+
+
+INSTANCES = {"mx": [{"name": "postfix-mx"}], "relay": [{"name": "postfix-relay"}, {"name": "postfix-relay-bulk"}]}
+
+
+@pytest.mark.parametrize(
+    ("node", "names", "targets"),
+    [
+        pytest.param("east-mx2", ["postfix-mx"], ["east-mx1", "west-mx1"], id="own region first"),
+        pytest.param("west-mx1", ["postfix-mx"], ["east-mx1", "east-mx2"], id="no other in its region"),
+        pytest.param("east-relay1", ["postfix-relay", "postfix-relay-bulk"], ["west-relay1"], id="two instances of a tier"),
+        pytest.param("east-mx1", ["postfix-mx", "postfix-relay"], [], id="nobody is in both tiers"),
+        pytest.param("east-mx1", [], [], id="no instance"),
+    ],
+)
+def test_queues_go_to_a_node_that_has_all_the_instances(node: str, names: list[str], targets: list[str]) -> None:
+    assert _cluster.evacuation_targets(cases.MEMBERS, INSTANCES, node, names) == targets
+
+
+def test_an_instance_of_no_tier_goes_nowhere() -> None:
+    with pytest.raises(_cluster.ClusterError, match="no tier has an instance postfix-own"):
+        _cluster.evacuation_targets(cases.MEMBERS, INSTANCES, "east-mx1", ["postfix-own"])

@@ -129,3 +129,19 @@ def test_a_directory_in_the_place_of_an_instance_of_generations_is_not_taken_for
     (server / "etc/postfix-mx").mkdir()
     with pytest.raises(ConfigError, match="postfix-mx is not a symlink"):
         _info.instance("postfix-mx", all_defaults=DEFAULTS, defaults=False, content=False, root=server)
+
+
+def test_versions_are_those_of_installed_packages(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "var/lib/dpkg/status").write_text(
+        "Package: postfix\nStatus: hold ok installed\nVersion: 3.10.5-1\nDescription: mail\n Version: 9\n\n"
+        "Package: haproxy\nStatus: deinstall ok config-files\nVersion: 3.0\n\nPackage: vim\nStatus: install ok installed\nVersion: 9\n"
+    )
+    assert _info.packages(["postfix", "haproxy", "dovecot-imapd"], tmp_path) == {"postfix": "3.10.5-1"}
+
+
+def test_digests_are_of_the_content(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("same")
+    one, other, missing = _info.file_digests([f"{tmp_path}/{name}" for name in "abc"]).values()
+    assert (one == other, len(one), missing) == (True, 64, "")

@@ -49,7 +49,7 @@ def test_only_an_instance_that_was_asked_for_must_be_readable(monkeypatch: pytes
             raise ConfigError("a field too few", file="master.cf", line=7)
         return {"name": name}
 
-    module = MagicMock(params={"names": names, "defaults": False, "content": False})
+    module = MagicMock(params={"names": names, "defaults": False, "content": False, "rows": 0, "packages": [], "files": []})
     module.fail_json.side_effect = SystemExit
     monkeypatch.setattr(postfix_info, "AnsibleModule", lambda **_options: module)
     monkeypatch.setattr(_info, "node_defaults", dict)

@@ -96,7 +96,103 @@ def test_stopped_instance_is_no_error() -> None:
 def test_drift_names_instance_release_digests_and_nodes() -> None:
     other = made(main={"mynetworks": "10.0.0.0/8"})
     nodes = {"mx1": node(state(PLAIN)), "mx2": node(state(other)), "mx3": node(state(PLAIN))}
-    assert report.compare(nodes, {})["errors"] == [f"postfix-mx on Debian 13: the shared digest differs: {PLAIN.shared} on mx1, mx3; {other.shared} on mx2"]
+    assert report.compare(nodes, {})["errors"] == [
+        f"postfix-mx on Debian 13: the shared digest differs: {PLAIN.shared} on mx1, mx3; {other.shared} on mx2",
+        "  mynetworks: mx1, mx3: (empty); mx2: 10.0.0.0/8",
+    ]
+
+
+def test_drift_of_services_and_policy_tables_is_shown_by_node_and_line() -> None:
+    services = [master_cf.service({"service": "10025", "type": "inet", "command": "smtpd"})]
+    first, second = (
+        generation.build(main={"a": "1"}, local={}, services=of, tables=[generation.Table("checks", "texthash", text)])
+        for of, text in ((services, "a REJECT\nb OK\n"), (services * 0, "a REJECT\nc OK\n"))
+    )
+    assert report.compare({"mx1": node(state(first)), "mx2": node(state(second))}, {})["errors"][1:] == [
+        "  service 10025/inet: mx1: 10025      inet       n  -  n  -      -    smtpd; mx2: not set",
+        "  table checks: mx1: 2 lines; mx2: 2 lines",
+        "    --- mx1",
+        "    +++ mx2",
+        "    @@ -2 +2 @@",
+        "    -b OK",
+        "    +c OK",
+    ]
+
+
+DATA = "/etc/mailcluster/postfix-mx/data/recipients"
+
+
+def with_table(text: str, *, release: str = "13", compiled: bool = True, rows: bool = True, **more: Any) -> dict[str, Any]:
+    """A node whose instance looks up a data table."""
+    reference = references.of_files(
+        {"main.cf": f"virtual_mailbox_maps = lmdb:{more.pop('path', DATA)}\n", "master.cf": ""}, directory="/etc/postfix-mx", defaults={}
+    )
+    entry = report.TableFile(
+        references=reference, entries=len(text.splitlines()), digest=text, compiled=compiled, rows=report.row_marks(text) if rows else None
+    )
+    return {"release": release, "instances": [describe(state(PLAIN), tables=[entry])], **more}
+
+
+def test_equal_data_tables_are_no_drift_whatever_the_release() -> None:
+    assert report.compare({"mx1": with_table("a x\n"), "mx2": with_table("a x\n", release="12")}, {})["errors"] == []
+
+
+def test_a_data_table_that_differs_is_named_with_its_keys_and_without_its_values() -> None:
+    nodes = {"mx1": with_table("a x\nb secret\n"), "mx2": with_table("a x\nb other\nc x\n", release="12"), "mx3": with_table("a x\nb secret\n")}
+    assert report.compare(nodes, {})["errors"] == [
+        f"postfix-mx: data table {DATA} differs: 2 rows on mx1, mx3; 3 rows on mx2",
+        "  mx2 alone has c",
+        "  mx2 has another value of b than mx1, mx3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        pytest.param(with_table("a y\n", rows=False), ["1 rows on mx1; 1 rows on mx2"], id="more rows than are told"),
+        pytest.param(with_table(""), ["1 rows on mx1; no rows on mx2", "  mx2 lacks a"], id="removed"),
+        pytest.param({"release": "13", "instances": [describe(state(PLAIN))]}, ["1 rows on mx1; no rows on mx2"], id="not looked up"),
+    ],
+)
+def test_a_data_table_that_a_node_has_otherwise_is_named(other: dict[str, Any], told: list[str]) -> None:
+    errors = report.compare({"mx1": with_table("a x\n"), "mx2": other}, {})["errors"]
+    assert errors == [f"postfix-mx: data table {DATA} differs: {told[0]}", *told[1:]]
+
+
+def test_of_many_rows_that_differ_a_few_are_shown() -> None:
+    many = "".join(f"user{number:03d} x\n" for number in range(100))
+    errors = report.compare({"mx1": with_table(many), "mx2": with_table("z x\n")}, {})["errors"]
+    assert (len(errors), errors[-1]) == (22, "  and 81 lines more")
+
+
+def test_a_table_that_was_not_compiled_after_it_was_edited_is_named() -> None:
+    found = report.compare({"mx1": with_table("a x\n", compiled=False)}, {})["errors"]
+    assert found == [f"postfix-mx (mx1): the compiled file of {DATA} is older than its source, or missing"]
+
+
+def test_packages_are_compared_within_a_tier_and_a_release() -> None:
+    def has(version: str, release: str = "13") -> dict[str, Any]:
+        return {"release": release, "instances": [], "packages": {"haproxy": version, **({"keepalived": "1"} if release == "12" else {})}}
+
+    nodes = {"mx1": has("3.0"), "mx2": has("3.0"), "mx3": has("3.1"), "mx4": has("2.6", "12"), "edge1": has("3.2")}
+    tiers = {name: ["edge" if name == "edge1" else "mx"] for name in nodes}
+    assert report.compare(nodes, {}, tiers)["errors"] == ["mx on Debian 13: package haproxy differs: 3.0 on mx1, mx2; 3.1 on mx3"]
+
+
+def test_files_are_the_same_on_all_nodes() -> None:
+    nodes = {name: {"release": "13", "instances": [], "files": {"ca.pem": digest}} for name, digest in (("mx1", "a" * 64), ("mx2", "b" * 64), ("mx3", ""))}
+    assert report.compare(nodes, {})["errors"] == [f"ca.pem differs: {'a' * 12} on mx1; {'b' * 12} on mx2; none on mx3"]
+
+
+def test_an_instance_with_the_mail_of_another_node_is_named_by_what_it_holds() -> None:
+    found = report.compare({"mx1": {"release": "13", "instances": [describe(state(PLAIN, owner="mailcluster.postfix.evacuate"), queues={"hold": 2})]}}, {})
+    assert found["errors"] == ["postfix-mx (mx1): holds 2 evacuated messages; the playbook evacuate removes it once it is empty"]
+
+
+def test_marks_tell_values_apart_and_do_not_tell_them() -> None:
+    assert report.row_marks("# c\na secret\nb secret\n\n").keys() == {"a", "b"}
+    assert report.row_marks("a x\n") != report.row_marks("a y\n")
+    assert "secret" not in str(report.row_marks("a secret\n"))
 
 
 def test_releases_may_differ_and_it_is_shown() -> None:

@@ -1,0 +1,243 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Queues in directories: packed on one node, unpacked on another, with a kill at every step."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _evacuation, _files
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import evacuation
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.evacuation import MESSAGES, MOVED, Evacuation
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.instance import Paths
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
+
+NEXT_ATTEMPT = 4102444800
+FILES = {
+    "deferred/A/4bFz7Q2kXNz9wA": 0o700,
+    "defer/A/4bFz7Q2kXNz9wA": 0o600,
+    "hold/4bFz7Q2kXNz9wB": 0o700,
+    "maildrop/4bFz7Q2kXNz9wC": 0o744,
+    "active/4bFz7Q2kXNz9wD": 0o700,
+}
+UNACCEPTED = "incoming/4bFz7Q2kXNz9wE"
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing that catches errors catches it."""
+
+
+def node(root: Path, *, files: bool) -> Paths:
+    paths = Paths("postfix-mx", root)
+    for name in MOVED:
+        (paths.queue / name).mkdir(parents=True)
+    (root / "etc/systemd/system").mkdir(parents=True)
+    for path, mode in FILES.items() if files else ():
+        target = paths.queue / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(path)
+        target.chmod(mode)
+        os.utime(target, (NEXT_ATTEMPT, NEXT_ATTEMPT))
+    if files:
+        (paths.queue / UNACCEPTED).write_text("half a mess")
+        (paths.queue / UNACCEPTED).chmod(0o600)
+    return paths
+
+
+@pytest.fixture
+def mx1(tmp_path: Path) -> Paths:
+    return node(tmp_path / "mx1", files=False)
+
+
+@pytest.fixture
+def mx2(tmp_path: Path) -> Paths:
+    return node(tmp_path / "mx2", files=True)
+
+
+@pytest.fixture(autouse=True)
+def _postfix_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_evacuation, "_account", lambda: (os.getuid(), os.getgid()))
+
+
+def pack(mx2: Paths, archive: Path, to: str = "mx1") -> list[Evacuation]:
+    _evacuation.apply(mx2, evacuation.fence(_evacuation.read(mx2), node="mx2", to=to, name="a" * 32), grace=0)
+    marker = _evacuation.read(mx2).marker
+    assert marker
+    if marker.stage == evacuation.HANDED_OVER:
+        return []
+    _evacuation.pack(mx2.root, [marker], archive)
+    return [marker]
+
+
+def receive(mx1: Paths, archive: Path) -> None:
+    _evacuation.unpack(archive, _evacuation.lacking([entry for entry, _count in _evacuation.contents(archive)], mx1.root), mx1.root)
+
+
+def evacuate(mx2: Paths, mx1: Paths, archive: Path) -> None:
+    if pack(mx2, archive):
+        receive(mx1, archive)
+        _evacuation.apply(mx2, evacuation.hand_over(_evacuation.read(mx2)), grace=0)
+
+
+def held_by(paths: Paths) -> dict[str, str]:
+    return {
+        str(path.relative_to(paths.queue)): path.read_text()
+        for name in MOVED
+        for path, _status in _evacuation._walk(paths.queue / name)
+        if str(path.relative_to(paths.queue)) != UNACCEPTED
+    }
+
+
+def brought(mx1: Paths) -> Paths:
+    return Paths("postfix-mx-evacuated-mx2", mx1.root)
+
+
+def test_every_accepted_message_arrives_with_its_mode_and_time_and_its_log(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    evacuate(mx2, mx1, tmp_path / "archive")
+    there = brought(mx1)
+    assert held_by(there) == {path: path for path in FILES}
+    assert {path: (there.queue / path).stat().st_mode & 0o777 for path in FILES} == FILES
+    assert {(there.queue / path).stat().st_mtime for path in FILES} == {NEXT_ATTEMPT}
+    assert _evacuation.arrived("mx2", mx1.root)[0].queues == {"maildrop": 1, "incoming": 0, "active": 1, "deferred": 1, "hold": 1}
+
+
+def test_the_node_is_left_without_them_and_masked(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    evacuate(mx2, mx1, tmp_path / "archive")
+    assert held_by(mx2) == {}
+    assert os.readlink(mx2.mask) == "/dev/null"
+
+
+def test_a_second_run_brings_nothing(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    evacuate(mx2, mx1, tmp_path / "archive")
+    (brought(mx1).queue / "hold/4bFz7Q2kXNz9wB").unlink()
+    evacuate(mx2, mx1, tmp_path / "archive")
+    assert "hold/4bFz7Q2kXNz9wB" not in held_by(brought(mx1))
+
+
+def test_received_again_after_it_was_not_written_down_it_is_there_once(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    pack(mx2, tmp_path / "archive")
+    receive(mx1, tmp_path / "archive")
+    receive(mx1, tmp_path / "archive")
+    assert held_by(brought(mx1)) == {path: path for path in FILES}
+
+
+def test_killed_at_every_change_of_the_disk_each_message_is_deliverable_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = 0
+    finished = False
+    while not finished:
+        step += 1
+        place = tmp_path / str(step)
+        first, second = node(place / "mx1", files=False), node(place / "mx2", files=True)
+        with monkeypatch.context() as patched:
+            left = [step]
+
+            def counted(function: Callable[..., object], left: list[int] = left) -> Callable[..., object]:
+                def call(*arguments: object, **options: object) -> object:
+                    left[0] -= 1
+                    if left[0] == 0:
+                        raise KilledError
+                    return function(*arguments, **options)
+
+                return call
+
+            # A real one is what makes the test slow.
+            patched.setattr(os, "fsync", lambda _descriptor: None)
+            for owner, name in ((Path, "rename"), (Path, "mkdir"), (Path, "symlink_to"), (os, "fsync"), (os, "utime"), (os, "fchmod")):
+                patched.setattr(owner, name, counted(getattr(owner, name)))
+            try:
+                evacuate(second, first, place / "archive")
+                finished = True
+            except KilledError:
+                deliverable = {} if _evacuation.read(second).marker is None else held_by(brought(first)) if handed(second) else {}
+                assert deliverable in ({}, {path: path for path in FILES})
+        evacuate(second, first, place / "archive")
+        assert held_by(brought(first)) == {path: path for path in FILES}, step
+        assert held_by(second) == {}, step
+    assert step > 40
+
+
+def handed(paths: Paths) -> bool:
+    marker = _evacuation.read(paths).marker
+    return marker is not None and marker.stage == evacuation.HANDED_OVER
+
+
+def test_returned_before_it_was_handed_over_the_node_has_its_queue_again(mx2: Paths, tmp_path: Path) -> None:
+    before = held_by(mx2)
+    pack(mx2, tmp_path / "archive")
+    _evacuation.apply(mx2, evacuation.give_back(_evacuation.read(mx2)), grace=0)
+    assert held_by(mx2) == before
+    assert not mx2.evacuated.exists()
+    assert not mx2.mask.is_symlink()
+
+
+def test_returned_afterwards_it_has_an_empty_one(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    evacuate(mx2, mx1, tmp_path / "archive")
+    _evacuation.apply(mx2, evacuation.give_back(_evacuation.read(mx2)), grace=0)
+    assert held_by(mx2) == {}
+    assert not mx2.evacuated.exists()
+    assert not mx2.mask.is_symlink()
+
+
+def test_a_disk_on_which_a_postfix_of_this_host_still_runs_is_refused(mx2: Paths) -> None:
+    (mx2.queue / "pid").mkdir()
+    with (mx2.queue / "pid/master.pid").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(ConfigError, match="still runs on this queue"):
+            _evacuation.read(mx2)
+
+
+def archive_of(path: Path, members: dict[str, str], files: int) -> Path:
+    entry = Evacuation(id="a" * 32, node="mx2", instance="postfix-mx", to="mx1")
+    with tarfile.open(path, "w") as tar:
+        for name, text in {evacuation.MANIFEST: evacuation.manifest([(entry, files)]), **members}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        pytest.param({}, "has 0 files of postfix-mx instead of 1", id="one is missing"),
+        pytest.param({"postfix-mx/../../etc/cron.d/evil": "x"}, "is no file of a queue", id="one leads elsewhere"),
+        pytest.param({"postfix-mx/hold/4bFz7Q2kXNz9wB": "x", "postfix-mx/hold/4bFz7Q2kXNz9wC": "x"}, "has 2 files", id="one too many"),
+    ],
+)
+def test_an_archive_that_is_not_what_it_says_leaves_nothing(mx1: Paths, tmp_path: Path, members: dict[str, str], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        receive(mx1, archive_of(tmp_path / "archive", members, 1))
+    assert sorted(path.name for path in (mx1.root / "var/spool").iterdir()) == ["postfix-mx"]
+
+
+def test_an_archive_that_ends_early_is_refused(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    pack(mx2, tmp_path / "archive")
+    whole = (tmp_path / "archive").read_bytes()
+    (tmp_path / "archive").write_bytes(whole[: len(whole) // 3])
+    with pytest.raises(ConfigError):
+        receive(mx1, tmp_path / "archive")
+    assert not brought(mx1).queue.exists()
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing_aside(mx2: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    pack(mx2, tmp_path / "first")
+    monkeypatch.setattr(_evacuation.os, "fsync", full)
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(OSError, match="No space left") as caught:
+        pack(mx2, tmp_path / "scratch/archive")
+    assert _files.told(caught.value) == f"{tmp_path}/scratch/archive: No space left on device"
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_counts_are_of_accepted_messages_only(mx2: Paths) -> None:
+    assert _evacuation.read(mx2).messages == {**dict.fromkeys(MESSAGES, 1), "incoming": 0}

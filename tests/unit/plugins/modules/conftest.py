@@ -1,0 +1,17 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _node_files
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where file sets keep what they were, instead of the machine's own place."""
+    place = tmp_path_factory.mktemp("kept") / "previous"
+    monkeypatch.setattr(_node_files, "PREVIOUS", place)
+    return place
