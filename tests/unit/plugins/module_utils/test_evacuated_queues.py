@@ -241,3 +241,20 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing_aside(mx
 
 def test_counts_are_of_accepted_messages_only(mx2: Paths) -> None:
     assert _evacuation.read(mx2).messages == {**dict.fromkeys(MESSAGES, 1), "incoming": 0}
+
+
+def test_what_is_put_off_is_tried_again_and_what_is_held_is_not_waited_for(mx2: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, ...]] = []
+
+    def flush(*command: str) -> None:
+        tried.append(command)
+        if len(tried) == 3:
+            for name in ("deferred/A/4bFz7Q2kXNz9wA", "maildrop/4bFz7Q2kXNz9wC", "active/4bFz7Q2kXNz9wD", UNACCEPTED):
+                (mx2.queue / name).unlink()
+
+    monkeypatch.setattr(_evacuation, "_run", flush)
+    monkeypatch.setattr(_evacuation, "_AGAIN", 0.01)
+    monkeypatch.setattr(_evacuation, "_POLL", 0.01)
+    _evacuation.deliver(["postfix-mx"], 30, mx2.root)
+    assert tried == [("postqueue", "-c", str(mx2.config), "-f")] * 3
+    assert list(held_by(mx2)) == ["hold/4bFz7Q2kXNz9wB", "defer/A/4bFz7Q2kXNz9wA"]
