@@ -531,9 +531,7 @@ def failover(site: Site, name: str) -> Failover:
     running.settle(10)
     seen = load.account(running.entries, running.sightings, begun)
     problems = [text for text in seen.problems() if "waited" not in text]
-    return Failover(
-        name=name, outages=tuple(outages), back=max(back), failed=seen.unanswered + seen.again, messages=seen.messages, problems=tuple(problems)
-    )
+    return Failover(name=name, outages=tuple(outages), back=max(back), failed=seen.unanswered + seen.again, messages=seen.messages, problems=tuple(problems))
 
 
 FAILOVERS: Mapping[str, Callable[[str], None]] = {

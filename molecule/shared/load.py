@@ -48,9 +48,7 @@ def flows(site: testing.Site, *, scale: float = 1.0) -> dict[str, dict[str, Any]
     doors = [(entrance, port) for port in (465, 587) for entrance in entrances]
 
     def user(sender: str, recipients: Sequence[str]) -> list[dict[str, Any]]:
-        return [
-            testing.submission(entrance, port, **testing.login(sender), sender=sender, recipients=recipients, timeout=TIMEOUT) for entrance, port in doors
-        ]
+        return [testing.submission(entrance, port, **testing.login(sender), sender=sender, recipients=recipients, timeout=TIMEOUT) for entrance, port in doors]
 
     stranger = {"port": 25, "timeout": TIMEOUT, "hello": testing.HELLO, "sender": "ledger@foreign.test", "recipients": [alice, bob]}
     common = {"clients": 60, "retries": RETRIES}
