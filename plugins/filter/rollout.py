@@ -19,6 +19,7 @@ def rollout_batches(
     canaries: Sequence[str] | None = None,
     size: int = 1,
     skip: Iterable[str] = (),
+    fresh: Iterable[str] = (),
 ) -> list[dict[str, Any]]:
     """Return the batches of a roll, in their order."""
     try:
@@ -29,6 +30,7 @@ def rollout_batches(
             canaries=canaries,
             size=int(size),
             skip=skip,
+            fresh=fresh,
         )
     except _cluster.ClusterError as error:
         raise AnsibleFilterError(f"rollout_batches: {error}") from error

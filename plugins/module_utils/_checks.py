@@ -217,9 +217,9 @@ def _regions(site: Site) -> Iterator[Error]:
     for name in _repeated(region.name for region in site.regions):
         yield Error(variable, name, "the region is listed twice")
     for one, other in combinations(site.regions, 2):
-        if same := {*_router_ids(one)} & {*_router_ids(other)}:
+        if taken := {*_router_ids(one)} & {*_router_ids(other)}:
             reason = f"of which each has one for every VIP of a family, from vrid {one.vrid} and {other.vrid} on"
-            yield Error(variable, other.name, f"VRRP router id {min(same)} is that of region {one.name} too, {reason}")
+            yield Error(variable, other.name, f"VRRP router id {min(taken)} is that of region {one.name} too, {reason}")
         for network in _networks(one):
             for same in _networks(other):
                 if network.version == same.version and network.overlaps(same):

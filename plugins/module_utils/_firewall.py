@@ -61,11 +61,7 @@ def _addresses(of_tier: Members, tiers: Iterable[str], but: Member) -> frozenset
 
 
 def _peers(ports: Mapping[str, Mapping[str, Any]], of_tier: Members, node: Member, tiers: Sequence[str], health_port: int) -> list[str]:
-    doors = [
-        (_addresses(of_tier, port.get("from", ()), node), int(port["peer"]))
-        for port in ports.values()
-        if port.get("peer") and port["tier"] in tiers
-    ]
+    doors = [(_addresses(of_tier, port.get("from", ()), node), int(port["peer"])) for port in ports.values() if port.get("peer") and port["tier"] in tiers]
     doors.append((_addresses(of_tier, of_tier, node), health_port))
     return [rule for callers, numbers in _ports_by_callers(doors) for rule in _by_family("saddr", callers, f"tcp dport {_set(numbers)}")]
 

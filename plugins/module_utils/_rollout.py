@@ -47,9 +47,10 @@ def batches(
     canaries: Sequence[str] | None = None,
     size: int = 1,
     skip: Iterable[str] = (),
+    fresh: Iterable[str] = (),
 ) -> list[Batch]:
     """Return the order of a roll over C(hosts): the canaries one by one, then region by region, in each the tiers that are called before
-    those that call them.
+    those that call them. Nodes that are C(fresh) come last: whom they call has to know them by then.
 
     Without C(canaries), the first node of every tier in the first region is one. A batch never has all members of a tier that has
     more than one. Raises ClusterError for a canary that the roll does not have, and for a size below 1.
@@ -63,7 +64,8 @@ def batches(
     def place(member: Member) -> tuple[int, tuple[int, ...]]:
         return regions.index(member.region), tuple(TIERS.index(tier) for tier in tiers_of(of_tier, member.name))
 
-    ordered = sorted(members, key=place)
+    new = [member for member in members if member.name in set(fresh)]
+    ordered = sorted((member for member in members if member not in new), key=place)
     if canaries is None:
         canaries = [next(group).name for _place, group in groupby(ordered, key=place)]
         first = {member.name for member in ordered if member.region == ordered[0].region} if ordered else set()
@@ -80,7 +82,8 @@ def batches(
         tiers = tiers_of(of_tier, same[0].name)
         most = max(1, min(size, *(len(of_tier[tier]) - 1 for tier in tiers)))
         found += [Batch(tuple(member.name for member in same[at : at + most]), same[0].region, tiers) for at in range(0, len(same), most)]
-    return found
+    alone = (member for member in sorted(new, key=place) if member.name not in left_out and member.name not in canaries)
+    return found + [Batch((member.name,), member.region, tiers_of(of_tier, member.name)) for member in alone]
 
 
 def expected_seconds(order: Iterable[Mapping[str, Any]], records: Iterable[Mapping[str, Any]]) -> float | None:

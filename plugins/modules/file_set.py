@@ -80,6 +80,13 @@ options:
     type: list
     elements: str
     default: []
+  restart:
+    description: >-
+      Whether O(unit) may be restarted, while it runs, for a file that it reads only then. V(drained) refuses it, before anything changes,
+      while the balancer of the node has a service that is not drained (M(mailcluster.postfix.haproxy_server)).
+    type: str
+    choices: [always, drained]
+    default: always
   also_read:
     description: >-
       Absolute paths of files that O(unit) reads and something else publishes, such as certificates. In check mode,
@@ -152,9 +159,10 @@ import shutil
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files, _serving
 from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import File, Step, diff, plan, relocate
 from ansible_collections.mailcluster.postfix.plugins.module_utils._node_files import FileSetError
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 
 
 def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step], desired: dict[str, File]) -> None:
@@ -209,6 +217,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
     if steps and module.params["validate"] and known:
         _validate(module, module.params["validate"], root, steps, desired)
     unit_steps = _unit_steps(module, root, steps, desired) if module.params["unit"] else []
+    if steps and "restart" in unit_steps and module.params["restart"] == "drained":
+        _serving.refuse_restart(module.params["unit"], [step.path for step in steps])
 
     if not module.check_mode:
         if steps:
@@ -249,13 +259,14 @@ def main() -> None:
             "unit": {"type": "str"},
             "unit_state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "read_at_start": {"type": "list", "elements": "str", "default": []},
+            "restart": {"type": "str", "choices": ["always", "drained"], "default": "always"},
             "also_read": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
     try:
         result = run(module)
-    except (FileSetError, OSError) as error:
+    except (FileSetError, ConfigError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -150,6 +150,13 @@ options:
     description: Who claims the instance, such as the name of a role. A second claimant is refused.
     type: str
     default: ""
+  restart:
+    description: >-
+      Whether an instance that serves may be restarted when a change needs that. V(drained) refuses it, before anything changes, while the
+      balancer of the node has a service that is not drained (M(mailcluster.postfix.haproxy_server)).
+    type: str
+    choices: [always, drained]
+    default: always
   keep:
     description: How many generations stay.
     type: int
@@ -248,7 +255,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _files, _instance
+from ..module_utils import _files, _instance, _serving
 from ..module_utils._instance import Report, desired
 from ..module_utils._postfix.generation import Generation
 from ..module_utils._postfix.instance import Before, InstancePlan, Paths, Wanted, plan
@@ -290,6 +297,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "data": {"type": "list", "elements": "dict", "default": [], "options": _DATA, "mutually_exclusive": [("content", "src")]},
     "generation": {"type": "str"},
     "owner": {"type": "str", "default": ""},
+    "restart": {"type": "str", "choices": ["always", "drained"], "default": "always"},
     "keep": {"type": "int", "default": 5},
     "validate": {"type": "bool", "default": True},
     "probe": {"type": "bool", "default": True},
@@ -306,6 +314,8 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
             entry["content"] = "(secret)"
     before = _instance.read(paths, wanted.data)
     steps = plan(paths, before, wanted)
+    if steps.interrupts and module.params["restart"] == "drained":
+        _serving.refuse_restart(paths.service, steps.reasons)
     if not module.check_mode and (steps.changed or steps.prove):
         with _files.locked(paths.lock):
             # Another run may have been at work until the lock was free: its listeners are ours.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -23,6 +24,7 @@ with open(f"{TLS}/node.pem", "w", encoding="utf-8") as bundle:
     for name in ("ca.pem", "node.key"):
         with open(f"{TLS}/{name}", encoding="utf-8") as part:
             bundle.write(part.read())
+shutil.copy(bundle.name, f"{TLS}/service.pem")
 
 
 def ask(text: str) -> list[object]:

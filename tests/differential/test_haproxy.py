@@ -10,6 +10,7 @@ import pytest
 from conftest import Container
 
 TEXTS = {node: (cases.GOLDEN / f"haproxy/{node}.cfg").read_text(encoding="utf-8") for node in cases.HAPROXY_GOLDEN}
+TEXTS |= {f"{node} with all that can be chosen": cases.haproxy_chosen_text(node) for node in ("east-edge1", "east-mx1", "east-mailbox1")}
 WRONG = {"a word that haproxy does not know": TEXTS["east-mx1"].replace("use-server", "use-serve")}
 
 

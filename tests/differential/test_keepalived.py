@@ -29,6 +29,11 @@ def test_keepalived_takes_the_golden_configuration(container: Container, node: s
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+def test_keepalived_takes_several_addresses_and_a_command(container: Container) -> None:
+    answer = ask(container, cases.keepalived_chosen_text("east-edge2"))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [("virtual_router_id 51", "virtual_router_id 300"), ("advert_int", "advrt_int"), ("/usr/bin/bash", "/usr/bin/no-such")],

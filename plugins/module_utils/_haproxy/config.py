@@ -244,11 +244,7 @@ def _transaction(port: int) -> tuple[str, ...]:
     )
     return (
         f"tcp-check connect port {port}",
-        *(
-            line
-            for command, reply in steps
-            for line in (*((f'tcp-check send "{command}\\r\\n"',) if command else ()), f'tcp-check expect rstring "{reply}"')
-        ),
+        *(line for command, reply in steps for line in (*((f'tcp-check send "{command}\\r\\n"',) if command else ()), f'tcp-check expect rstring "{reply}"')),
     )
 
 
@@ -410,7 +406,8 @@ def offload_errors(offload: Iterable[str], ports: Mapping[str, Mapping[str, Any]
     """Why the edge cannot end the TLS of a service."""
     able = [service for service, port in ports.items() if port.get("tls") and port.get("public")]
     return [
-        f"{service} " + ("begins in clear text, and only its daemon can begin TLS" if ports.get(service, {}).get("public") else "is no service for clients")
+        f"{service} "
+        + ("begins in clear text, and only its daemon can begin TLS" if ports.get(service, {}).get("public") else "is no service for clients")
         + f"; possible are {', '.join(able)}"
         for service in offload
         if service not in able
@@ -438,9 +435,7 @@ def listens(
         raise _cluster.ClusterError(*(f"haproxy_tls_offload: {error}" for error in errors))
     to_daemons = _to_daemons([door for door in doors if door.kind == "peer"], ports, password=valkey_password)
     public = [door for door in doors if door.kind == "public"]
-    to_world = {
-        door.name: _to_world(door, ports, maxconn=share, limits=limits or Limits(), offload=door.service in tls_offload) for door in public
-    }
+    to_world = {door.name: _to_world(door, ports, maxconn=share, limits=limits or Limits(), offload=door.service in tls_offload) for door in public}
     return [
         *(to_daemons.get(door.name) or to_world.get(door.name) or _to_peers(door, ports) for door in doors),
         *(listen for door in public for listen in _joining(door, ports)),
@@ -525,9 +520,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
 
 def _proxy(listen: Listen) -> str:
     if listen.mode == PEERS_MODE:
-        return _section(
-            f"peers {listen.name}", (*(f"bind {bind}" for bind in listen.binds), *listen.lines, *(f"server {server}" for server in listen.servers))
-        )
+        return _section(f"peers {listen.name}", (*(f"bind {bind}" for bind in listen.binds), *listen.lines, *(f"server {server}" for server in listen.servers)))
     return _section(
         f"{listen.section} {listen.name} from {listen.defaults}",
         (

@@ -153,9 +153,7 @@ def _check(port: int) -> str:
     return f"/usr/bin/bash -c 'for try in 1 2 3; do {ask} && exit; sleep 0.25; done 2>&-; exit 1'"
 
 
-def render(
-    found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, notify: str = "", extra: str = ""
-) -> str:
+def render(found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, notify: str = "", extra: str = "") -> str:
     """The whole keepalived.conf (keepalived 2.2 and later). C(notify) is a command line without double quotes."""
     blocks = [
         _block(

@@ -188,6 +188,8 @@ class InstancePlan(Plan):
     """What to do, apart: ``load`` is start, reload, restart, stop or empty, ``reasons`` says why."""
 
     load: str = ""
+    # A restart that the change asks for, of an instance that serves; not one that helps it to its feet.
+    interrupts: bool = False
     reasons: tuple[str, ...] = ()
     activate: bool = False
     unit: bool = False
@@ -226,6 +228,7 @@ def plan(paths: Paths, before: Before, wanted: Wanted) -> InstancePlan:
         steps=tuple(steps),
         diff=(*_data_diff(paths, before, data), *(differences(str(paths.config), dict(before.files), dict(wanted.files)) if activate else [])),
         load=load,
+        interrupts=load == "restart" and before.unseen != before.loaded and before.loaded_files is not None,
         reasons=reasons,
         activate=activate,
         unit=unit,

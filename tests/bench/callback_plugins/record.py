@@ -38,11 +38,22 @@ class CallbackModule(CallbackBase):
         os.write(self._file, (json.dumps({"task": task.get_name().removeprefix(f"{role} : "), "role": role, **entry}) + "\n").encode())
 
     def _count_calls(self):
-        # An action may call several modules or none, and tells nobody.
-        execute = ActionBase._execute_module
+        # An action may call several modules or none, and tells nobody. One that asks the node by a plain command, and calls none, is a call too.
+        execute, command = ActionBase._execute_module, ActionBase._low_level_execute_command
+
+        def asked(action, *args, **options):
+            begun = time.time()
+            try:
+                return command(action, *args, **options)
+            finally:
+                if not getattr(action, "_recorded", False) and action._connection.transport != "local":
+                    action._recorded = True
+                    host = action._templar.available_variables.get("inventory_hostname", action._play_context.remote_addr)
+                    self._write(action._task, kind="call", host=host, module=action._task.action, begun=begun, seconds=time.time() - begun)
 
         def recorded(action, *args, **options):
             begun = time.time()
+            action._recorded = True
             try:
                 return execute(action, *args, **options)
             finally:
@@ -52,7 +63,7 @@ class CallbackModule(CallbackBase):
                 on_node = action._connection.transport != "local" and not action._task.delegate_to
                 self._write(action._task, kind="call", host=host if on_node else "controller", module=module, begun=begun, seconds=time.time() - begun)
 
-        ActionBase._execute_module = recorded
+        ActionBase._execute_module, ActionBase._low_level_execute_command = recorded, asked
 
     def v2_runner_on_start(self, host, task):
         self._begun[host.get_name(), task._uuid] = time.time()

@@ -31,7 +31,7 @@ def test_dovecot_reads_the_accounts_where_they_are_published() -> None:
 
 def test_haproxy_is_reloaded_for_the_certificates_that_its_configuration_names() -> None:
     (task,) = [task for task in read("haproxy/tasks/configure.yml") if "mailcluster.postfix.file_set" in task]
-    named = {word for word in haproxy._MUTUAL_TLS.split() if word.startswith("/")}
+    named = {word for word in (haproxy._MUTUAL_TLS + " " + haproxy.PUBLIC_TLS).split() if word.startswith("/")}
     assert set(task["mailcluster.postfix.file_set"]["also_read"]) == named
 
 

@@ -51,6 +51,30 @@ def haproxy_text(node: str) -> str:
     return haproxy.render(haproxy.listens(PORTS, of_tier, node, REGIONS, valkey_password=True, limits=limits), haproxy.Settings(node=node))
 
 
+def haproxy_chosen_text(node: str) -> str:
+    """The node with everything that can be chosen: a beta with a share, another with a port too, offload, statistics for a network."""
+    betas = [
+        {"name": "beta", "tier": "mx", "offset": 3000, "share": 5},
+        {"name": "beta", "tier": "submission", "offset": 3000, "share": 10, "public": {"submission": 2587}},
+    ]
+    found = haproxy.listens(
+        _cluster.all_ports(PORTS, betas),
+        MEMBERS,
+        node,
+        REGIONS,
+        tls_offload=["imaps", "submissions"],
+        monitoring_networks=["192.0.2.0/24", "2001:db8::/64"],
+    )
+    return haproxy.render(found, haproxy.Settings(node=node))
+
+
+def keepalived_chosen_text(node: str) -> str:
+    """The node with several addresses of a family, and a command that is told of them."""
+    region = {**REGIONS[0], "vips": [*REGIONS[0]["vips"], "10.91.1.9", "fd91:0:0:1::9"]}
+    found = keepalived.instances([region, {**REGIONS[1], "vrid": 60}], MEMBERS, node)
+    return keepalived.render(found, router_id=node, interface="eth0", health_port=12026, user="nobody", notify="/usr/bin/logger --tag vrrp")
+
+
 def keepalived_text(node: str) -> str:
     found = keepalived.instances(REGIONS, MEMBERS, node)
     return keepalived.render(found, router_id=node, interface="eth0", health_port=12026, user="nobody")

@@ -49,6 +49,11 @@ def order(hosts: list[str] = HOSTS, **more: Any) -> list[list[str]]:
             [["e-mx1", "e-mx2", "e-mx3"], ["e-edge1", "e-edge2"], ["w-box1"], ["w-mx1"], ["w-edge1"]],
             id="never a whole tier that has more than one",
         ),
+        pytest.param(
+            {"fresh": ["e-mx1", "w-box1"], "skip": TIERS["edge"]},
+            [["e-mx2"], ["e-mx3"], ["w-mx1"], ["e-mx1"], ["w-box1"]],
+            id="who is new after those that it calls",
+        ),
         pytest.param({"skip": ["e-mx1", "e-mx3", *TIERS["edge"], "w-box1"]}, [["e-mx2"], ["w-mx1"]], id="without what is done"),
     ],
 )

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _serving
+from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 from ansible_collections.mailcluster.postfix.plugins.modules import file_set
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name, "mode": "0644"}
@@ -73,6 +74,7 @@ class Node:
             "unit_state": "started",
             "read_at_start": ["start.conf"],
             "also_read": [],
+            "restart": "always",
             **params,
         }
         self.done.clear()
@@ -190,3 +192,35 @@ def test_what_a_killed_run_left_aside_is_swept(node: Node) -> None:
     left.write_text("half")
     node.call("a.conf")
     assert not left.exists()
+
+
+def test_a_restart_is_refused_while_the_node_serves(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call("a.conf", "start.conf")
+    monkeypatch.setattr(_serving, "services", lambda: ["mx", "internal"])
+    with pytest.raises(ConfigError) as error:
+        node.call("a.conf", "start.conf", content="y\n", restart="drained")
+    assert (str(error.value).split(";")[0], node.done) == (f"daemon.service: {node.root}/a.conf", [])
+    assert f"{node.root}/start.conf needs a restart, and the node serves mx, internal" in str(error.value)
+    assert (node.root / "start.conf").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("serving", "restart", "name"),
+    [
+        pytest.param([], "drained", "start.conf", id="on a drained node"),
+        pytest.param(["mx"], "always", "start.conf", id="where that was asked for"),
+        pytest.param(["mx"], "drained", "a.conf", id="when a reload does"),
+    ],
+)
+def test_a_change_is_made(node: Node, monkeypatch: pytest.MonkeyPatch, serving: list[str], restart: str, name: str) -> None:
+    node.call("a.conf", "start.conf")
+    monkeypatch.setattr(_serving, "services", lambda: serving)
+    wanted = [{"path": each, "content": "y\n" if each == name else "x\n", "secret": None, **ME} for each in ("a.conf", "start.conf")]
+    assert node.call(files=wanted, restart=restart)["changed_files"] == [str(node.root / name)]
+
+
+def test_a_restart_that_a_killed_run_left_undone_is_made_up_for_on_a_node_that_serves(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    node.call("a.conf", "start.conf")
+    node.killed_before_systemctl("a.conf", "start.conf", content="y\n")
+    monkeypatch.setattr(_serving, "services", lambda: ["mx"])
+    assert node.call("a.conf", "start.conf", content="y\n", restart="drained")["unit_steps"] == ["restart"]

@@ -52,6 +52,20 @@ def test_a_virgin_host_gets_everything_in_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "interrupts"),
+    [
+        pytest.param(RUNNING, False, id="a reload"),
+        pytest.param(replace(RUNNING, running=False), False, id="a start"),
+        pytest.param(replace(RUNNING, loaded="", loaded_files=None), False, id="a restart because nobody knows what it runs"),
+        pytest.param(replace(RUNNING, unproven=True, unseen=OLD.name), False, id="a restart because it may have died"),
+        pytest.param(replace(RUNNING, loaded_files=made(inet_protocols="ipv4").files), True, id="a restart that the change asks for"),
+    ],
+)
+def test_only_a_restart_that_the_change_asks_for_interrupts_what_serves(before: Before, interrupts: bool) -> None:
+    assert plan(PATHS, before, wanted(NEW)).interrupts is interrupts
+
+
+@pytest.mark.parametrize(
     ("before", "load"),
     [
         (RUNNING, "reload"),
