@@ -77,8 +77,9 @@ class Load:
         program = f"{source}\n\ndef load(file, flows, pid_file):\n    return send_flows(Path(file), flows, Path(pid_file))\n"
         try:
             run_python(testing.STRANGER, program, "load", self._file, self._flows, PID_FILE, seconds=SECONDS, modules=modules)
-        except ProbeError as error:
-            self._failure = error
+        except (ProbeError, ValueError) as error:
+            # Nothing, or half an answer, is what a load says that was abandoned.
+            self._failure = error if isinstance(error, ProbeError) else ProbeError(f"the load was ended: {error}")
 
     def start(self) -> Load:
         """Begin, and return when the first messages are under way."""
