@@ -524,6 +524,7 @@ def failover(site: Site, name: str) -> Failover:
                 found = knocking.result()
             outages.append(outage(found, fault, healed))
             back.append(outage(found, healed))
+            print(f"        {name} {number + 1}: {edge} gone for {outages[-1]:.1f} s, on return for {back[-1]:.1f} s", flush=True)
     except BaseException:
         running.abandon()
         raise
