@@ -32,7 +32,7 @@ CLIENTS = "clients"
 LONGEST_BAN = 23
 # Seconds over which the connections of a client are counted.
 RATE_PERIOD = 10
-# What the edge says in the handshake with a peer (SNI) when it has ended the TLS of the client.
+# The protocol (ALPN) that the edge offers a peer when it has ended the TLS of the client. A name (SNI) would be what is verified.
 OFFLOADED = "offloaded"
 # How much of the connections of a node the world may hold, in percent.
 PUBLIC_SHARE = 80
@@ -201,7 +201,7 @@ def _asks(service: str) -> tuple[str, str]:
 
 def _to_world(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]], *, maxconn: int, limits: Limits, offload: bool) -> Listen:
     port, shared = ports[door.service], _shared(ports, door.service)
-    options = (f"sni str({OFFLOADED})",) if offload else ()
+    options = (f"alpn {OFFLOADED}",) if offload else ()
     rest = 100 - sum(int(other["share"]) for other in shared.values())
     return Listen(
         name=door.name,
@@ -285,11 +285,11 @@ def _to_daemon(door: _cluster.Door, port: Mapping[str, Any], *, password: bool, 
     health = port["health"]
     daemon = " ".join((f"127.0.0.1:{port['daemon']}", *proxy))
     # The daemon speaks TLS with whom the edge has not spoken it already, and knows the session for secure.
-    tls = (f"use-server tls if {{ ssl_fc_sni {OFFLOADED} }}",) if port.get("tls") else ()
+    tls = (f"use-server tls if {{ ssl_fc_alpn {OFFLOADED} }}",) if port.get("tls") else ()
     return Listen(
         name=door.name,
         defaults="daemons",
-        binds=_binds(door, *accepts_proxy, _MUTUAL_TLS),
+        binds=_binds(door, *accepts_proxy, _MUTUAL_TLS, *((f"alpn {OFFLOADED}",) if tls else ())),
         lines=(
             *_idle(door.service),
             *(() if asked else _health_check(health, password=password)),
