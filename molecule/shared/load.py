@@ -48,9 +48,7 @@ def flows(site: testing.Site, *, scale: float = 1.0) -> dict[str, dict[str, Any]
     doors = [(entrance, port) for port in (465, 587) for entrance in entrances]
 
     def user(sender: str, recipients: Sequence[str]) -> list[dict[str, Any]]:
-        return [
-            testing.submission(entrance, port, **testing.login(sender), sender=sender, recipients=recipients, timeout=TIMEOUT) for entrance, port in doors
-        ]
+        return [testing.submission(entrance, port, **testing.login(sender), sender=sender, recipients=recipients, timeout=TIMEOUT) for entrance, port in doors]
 
     stranger = {"port": 25, "timeout": TIMEOUT, "hello": testing.HELLO, "sender": "ledger@foreign.test", "recipients": [alice, bob]}
     common = {"clients": 60, "retries": RETRIES}
@@ -79,8 +77,9 @@ class Load:
         program = f"{source}\n\ndef load(file, flows, pid_file):\n    return send_flows(Path(file), flows, Path(pid_file))\n"
         try:
             run_python(testing.STRANGER, program, "load", self._file, self._flows, PID_FILE, seconds=SECONDS, modules=modules)
-        except ProbeError as error:
-            self._failure = error
+        except (ProbeError, ValueError) as error:
+            # Nothing, or half an answer, is what a load says that was abandoned.
+            self._failure = error if isinstance(error, ProbeError) else ProbeError(f"the load was ended: {error}")
 
     def start(self) -> Load:
         """Begin, and return when the first messages are under way."""

@@ -241,7 +241,7 @@ def _transaction(port: int) -> tuple[str, ...]:
     """A mail transaction up to its recipient, whom a well Postfix looks up and refuses for good."""
     steps = (
         ("", "^220 "),
-        ("EHLO localhost", "^250 "),
+        ("HELO localhost", "^250 "),
         ("MAIL FROM:<>", "^250 "),
         ("RCPT TO:<mailcluster-health>", "^5"),
         ("QUIT", "^221 "),
