@@ -139,6 +139,40 @@ def compile_table(path: Path, kind: str, *, config: str = "", aliases: bool = Fa
     return [line.replace(str(path), path.name) for line in outcome.stderr.splitlines() if line.strip()]
 
 
+@contextlib.contextmanager
+def feeding(path: Path, kind: str, *, config: str) -> Iterator[Feed]:
+    """Let postmap(1) compile rows into a table beside ``path``, where nothing is yet, while they are made; see L(Feed)."""
+    path.symlink_to("/dev/stdin")
+    with tempfile.TemporaryFile() as said:
+        # What it has no more use for is the caller's to find out, by its end.
+        command = ["postmap", "-c", config, f"{kind}:{path}"]
+        process = subprocess.Popen(command, env=_environment(), stdin=subprocess.PIPE, stdout=said, stderr=said, pipesize=PIECE)
+        try:
+            yield Feed(process, said)
+        finally:
+            process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                process.communicate()
+            path.unlink()
+
+
+class Feed:
+    """A table that is compiled while its rows are made."""
+
+    def __init__(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        self._process, self._said = process, said
+
+    def write(self, rows: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            cast("IO[bytes]", self._process.stdin).write(rows)
+
+    def end(self) -> bool:
+        """Whether it was compiled without a word; else it is to be compiled from a file, and what is wrong is said then."""
+        with contextlib.suppress(BrokenPipeError):
+            cast("IO[bytes]", self._process.stdin).close()
+        return self._process.wait() == 0 and self._said.seek(0, os.SEEK_END) == 0
+
+
 def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "") -> list[str]:
     """Publish table ``name`` of type ``kind`` in ``directory`` and return what postmap(1) warned of.
 
