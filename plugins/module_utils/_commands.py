@@ -117,7 +117,7 @@ def ends(path: Path, *, file: str, aliases: bool = False) -> list[source.Row]:
     return [source.Row(0, row.key, row.value) for row in source.ends(text, file=file, aliases=aliases)]
 
 
-def _looked_up(path: Path, kind: str, options: tuple[str, ...], *, file: str, aliases: bool) -> None:
+def look_up(path: Path, kind: str, options: tuple[str, ...], *, file: str, aliases: bool) -> None:
     """Ask a compiled table: on a full disk postmap(1) may return 0 and leave one without rows."""
     for row in ends(path, file=file, aliases=aliases):
         outcome = run("postmap", *options, "-q", row.key, f"{kind}:{path}")
@@ -133,7 +133,7 @@ def compile_table(path: Path, kind: str, *, config: str = "", aliases: bool = Fa
     outcome = run("postalias" if aliases else "postmap", *options, f"{kind}:{path}", timeout=600.0)
     if outcome.rc:
         raise ConfigError(outcome.text.replace(str(path), path.name), file=path.name, subject=kind)
-    _looked_up(path, kind, options, file=path.name, aliases=aliases)
+    look_up(path, kind, options, file=path.name, aliases=aliases)
     with Path(str(table.compiled_name(str(path), kind))).open("rb") as stream:
         os.fsync(stream.fileno())
     return [line.replace(str(path), path.name) for line in outcome.stderr.splitlines() if line.strip()]

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from ._commands import Feed, Outcome, compile_table, ends, feeding, in_order, installed, pieces, run
+from ._commands import Feed, Outcome, compile_table, ends, feeding, in_order, installed, look_up, pieces, run
 from ._files import locked, read, settle, sync, sync_directory, write
 from ._plan import Difference
 from ._postfix import source
@@ -410,7 +410,11 @@ def build(aside: Path, wanted: Wanted) -> None:
     # A daemon takes a compiled file for stale that is older than its source.
     settle(path)
     with _configuration(aside, path.stat().st_size) as scratch:
-        warnings = compile_table(path, kind, config=scratch, aliases=wanted.aliases) if wanted.compiled and not _compiled(path, kind).exists() else []
+        if _compiled(path, kind).exists() and wanted.compiled:
+            look_up(path, kind, ("-c", scratch), file=name, aliases=False)
+            warnings: list[str] = []
+        else:
+            warnings = compile_table(path, kind, config=scratch, aliases=wanted.aliases) if wanted.compiled else []
         if warnings:
             raise ConfigError(" ".join(warnings), file=name, subject=kind)
         for key, value in [] if wanted.aliases else _samples(path, kind, probe=wanted.probe):
