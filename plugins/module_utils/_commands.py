@@ -13,11 +13,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from . import _files
-from ._postfix import source, table
+from ._postfix import table
 from ._postfix.lines import ConfigError
+
+# A node compiles what a module imports at every call, and most calls read no rows.
+if TYPE_CHECKING:
+    from ._postfix import source
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Files are read in pieces of so many bytes.
@@ -105,6 +109,8 @@ def in_order(lines: Iterable[bytes], *, scratch: Path) -> Iterator[bytes]:
 
 def ends(path: Path, *, file: str, aliases: bool = False) -> list[source.Row]:
     """The first and the last row of a table source whose key can be asked for; of a large file they have no lines."""
+    from ._postfix import source
+
     size = path.stat().st_size
     if size <= 2 * _END:
         return source.ends(_files.read(path) or "", file=file, aliases=aliases)
