@@ -32,6 +32,8 @@ _RECEIVED = "received"
 # A sendmail(1) that was writing while the instance was stopped may take so many seconds to finish.
 _WRITING = 5.0
 _POLL = 0.25
+# First pause between two attempts to deliver all of it.
+_AGAIN = 2.0
 
 
 # -- on the node, or on its disk
@@ -340,13 +342,20 @@ def _account() -> tuple[int, int]:
 
 
 def deliver(instances: Sequence[str], seconds: float, root: Path = ROOT) -> None:
-    """Try all of it now, and wait until nothing is left but what is held."""
+    """Try all of it now, and again at growing intervals, and wait until nothing is left but what is held."""
+    places = [Paths(name, root) for name in instances]
 
-    def left(name: str) -> int:
-        sizes = _instance.queue_sizes(Paths(name, root).queue)
-        return sum(sizes[queue] for queue in MESSAGES if queue != "hold")
+    def left(queues: Sequence[str]) -> list[Paths]:
+        return [paths for paths in places if any(_instance.queue_sizes(paths.queue)[queue] for queue in queues)]
 
-    for name in instances:
-        if left(name):
-            _run("postqueue", "-c", str(Paths(name, root).config), "-f")
-    _until(lambda: not any(map(left, instances)), seconds)
+    unheld = [name for name in MESSAGES if name != "hold"]
+    deadline, pause = time.monotonic() + seconds, _AGAIN
+    while waiting := left(unheld):
+        for paths in waiting:
+            _run("postqueue", "-c", str(paths.config), "-f")
+        # What a busy mailbox puts off need not wait for the next run of the queue.
+        soon = min(time.monotonic() + pause, deadline)
+        _until(lambda: not left(unheld), soon - time.monotonic())
+        if time.monotonic() >= deadline:
+            return
+        pause *= 2

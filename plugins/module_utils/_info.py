@@ -80,6 +80,7 @@ def instance(name: str, *, all_defaults: Mapping[str, str], defaults: bool, cont
     node = Node(
         config=str(config),
         managed=managed,
+        evacuated=managed and Paths(name, root).evacuated.is_dir(),
         defaults=all_defaults,
         queues=_instance.queue_sizes(queue),
         tables=_table_files(references.of_files(before.files, directory=str(config), defaults=all_defaults), content=content, rows=rows),

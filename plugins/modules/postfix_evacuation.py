@@ -194,6 +194,8 @@ def leave(module: AnsibleModule) -> dict[str, Any]:
     markers = [source.marker if plan.discard or not plan.mark else plan.mark for plan, source in zip(plans, after, strict=True)]
     # An empty queue is fenced like another one, and has nothing to be taken anywhere.
     taken = [entry for entry, source in zip(markers, after, strict=True) if entry and entry.stage != HANDED_OVER and sum(source.messages.values())]
+    if packing and any(source.masked is None for source in sources):
+        module.warn(f"{module.params['root']} has no /etc/systemd/system: the node may start a Postfix, on the empty queue that is left")
     if packing and taken:
         steps.append(f"pack {', '.join(entry.instance for entry in taken)}")
     if packing and taken and archive and not module.check_mode:

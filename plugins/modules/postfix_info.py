@@ -146,6 +146,9 @@ instances:
     managed:
       description: Whether it runs from generations; the default instance never does.
       type: bool
+    evacuated:
+      description: Whether its mail was taken by another node, so that it must not run.
+      type: bool
     active:
       description: Name of the active generation, empty without one.
       type: str

@@ -29,6 +29,7 @@ BLOCK = (
     "add table inet evacuation; add chain inet evacuation out { type filter hook output priority 0; };"
     " add rule inet evacuation out tcp dport 11024 reject with tcp reset"
 )
+EVACUATE = ("-e", f"evacuate_node={NODE}", "-e", "mailcluster_drain_timeout=3", "-e", "evacuate_timeout=15")
 UNIT = f"mailcluster-postfix@{INSTANCE}.service"
 
 
@@ -57,7 +58,7 @@ def fill(site: Site) -> set[str]:
 
 def killed_at(task: str) -> None:
     """Run evacuate until the task begins, and kill it and all that it has started."""
-    command = [Path(sys.executable).parent / "ansible-playbook", "mailcluster.postfix.evacuate", "-i", "inventories/lab", "-e", f"evacuate_node={NODE}"]
+    command = [Path(sys.executable).parent / "ansible-playbook", "mailcluster.postfix.evacuate", "-i", "inventories/lab", *EVACUATE]
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
         assert run.stdout
@@ -90,7 +91,7 @@ def evacuated(site: Site) -> Iterator[set[str]]:
         sent = fill(site)
         shell(NODE, f"kill -9 $(cat /var/spool/{INSTANCE}/pid/master.pid)")
         killed_at(HALF_WAY)
-        done = playbook("evacuate", "-e", f"evacuate_node={NODE}", "-e", "evacuate_timeout=5")
+        done = playbook("evacuate", *EVACUATE)
         assert done.returncode == 0, done.stdout + done.stderr
         yield sent
     finally:

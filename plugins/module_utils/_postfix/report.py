@@ -27,11 +27,13 @@ PROFILES = ("mailcluster.postfix.mx", "mailcluster.postfix.relay", "mailcluster.
 class Node:
     """What only the node tells of an instance in the directory ``config``: what is in its queues, and its tables in files.
 
-    ``defaults`` is C(postconf -d), empty where Postfix is not installed. ``managed`` says whether it runs from generations.
+    ``defaults`` is C(postconf -d), empty where Postfix is not installed. ``managed`` says whether it runs from generations,
+    ``evacuated`` whether another node has its mail.
     """
 
     config: str
     managed: bool = True
+    evacuated: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict)
     queues: Mapping[str, int] = field(default_factory=dict)
     tables: Sequence[TableFile] = ()
@@ -81,6 +83,7 @@ def describe(name: str, before: Before, generations: Sequence[str], node: Node, 
         "owner": before.owner,
         "config_directory": node.config,
         "managed": node.managed,
+        "evacuated": node.evacuated,
         "active": before.active,
         "loaded": before.loaded,
         "running": before.running,
@@ -225,6 +228,8 @@ def _own_errors(subject: str, instance: Mapping[str, Any]) -> list[str]:
     loaded = f"{instance['loaded_shared']}-{instance['loaded_local']}"
     if not instance["active"]:
         return [f"{subject}: no generation is active"]
+    if instance["evacuated"]:
+        return [f"{subject}: its mail was evacuated, and it does not serve until the playbook evacuate returns it"]
     return [
         *([f"{subject}: edited by hand: generation {instance['active']} now has the content {made}"] if made != instance["active"] else []),
         *([f"{subject}: master is not running"] if instance["enabled"] and not instance["running"] else []),

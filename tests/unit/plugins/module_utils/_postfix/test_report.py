@@ -189,6 +189,13 @@ def test_an_instance_with_the_mail_of_another_node_is_named_by_what_it_holds() -
     assert found["errors"] == ["postfix-mx (mx1): holds 2 evacuated messages; the playbook evacuate removes it once it is empty"]
 
 
+def test_an_instance_whose_mail_another_node_has_is_named_as_that() -> None:
+    told = describe(state(PLAIN, running=False), evacuated=True)
+    assert report.compare({"mx1": {"release": "13", "instances": [told]}}, {})["errors"] == [
+        "postfix-mx (mx1): its mail was evacuated, and it does not serve until the playbook evacuate returns it"
+    ]
+
+
 def test_marks_tell_values_apart_and_do_not_tell_them() -> None:
     assert report.row_marks("# c\na secret\nb secret\n\n").keys() == {"a", "b"}
     assert report.row_marks("a x\n") != report.row_marks("a y\n")
