@@ -82,7 +82,8 @@ class Load:
             self._failure = error if isinstance(error, ProbeError) else ProbeError(f"the load was ended: {error}")
 
     def start(self) -> Load:
-        """Begin, and return when the first messages are under way."""
+        """Begin, and return when the first messages are under way. What an interrupted run left ends first."""
+        self.abandon()
         podman_exec(testing.STRANGER, "install", "-d", "-m", "0700", FOLDER)
         self._thread.start()
         deadline = time.monotonic() + 20
@@ -107,7 +108,9 @@ class Load:
     def abandon(self) -> None:
         """End at once; nothing is reckoned."""
         with contextlib.suppress(ProbeError):
-            podman_exec(testing.STRANGER, "sh", "-c", f"kill -KILL $(cat {PID_FILE})")
+            # The number may be another process's by now.
+            end = f"read pid < {PID_FILE} && grep -q python3 /proc/$pid/cmdline && kill -KILL $pid; rm -f {PID_FILE}"
+            podman_exec(testing.STRANGER, "sh", "-c", end)
 
     def read(self) -> list[Transaction]:
         """The ledger so far."""
