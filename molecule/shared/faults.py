@@ -374,7 +374,10 @@ def bring_back(site: Site, name: str) -> None:
     """Start the node whose mail was taken elsewhere, and let it serve again."""
     host.podman("umount", CONTAINER_PREFIX + name)
     revive(name)
-    whole(site)
+    node = next(node for node in site.nodes if node.name == name)
+    containers.wait([(name, node.addresses[0], 22, b"SSH-")])
+    playbook(site, "evacuate", "-e", f"evacuate_node={name}", "-e", "evacuate_return=true")
+    restore(name)
 
 
 # -- a run
