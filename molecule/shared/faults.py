@@ -125,6 +125,14 @@ def revive(*names: str) -> None:
     raise LabError(f"{', '.join(names)}: podman start does not help")
 
 
+def revive_all(site: Site, names: Sequence[str]) -> None:
+    """Start nodes one after another; a region that was dead as a whole has got a new bridge."""
+    for name in names:
+        revive(name)
+    for region in {node.region for node in site.nodes}:
+        host.keep_bridge_address(CONTAINER_PREFIX + region)
+
+
 def state_of(name: str) -> str:
     return host.podman("inspect", "--format={{.State.Status}}", CONTAINER_PREFIX + name).strip()
 
@@ -163,11 +171,8 @@ def clean(site: Site) -> None:
     """Thaw, start, mend and restore everything: after a run that was interrupted, too."""
     names = [node.name for node in site.nodes]
     states = dict(zip(names, together(state_of, names), strict=True))
-    for region in {node.region for node in site.nodes}:
-        # A region that was dead as a whole got a new bridge.
-        host.keep_bridge_address(CONTAINER_PREFIX + region)
     podman("unpause", *(name for name, state in states.items() if state == "paused"))
-    revive(*(name for name, state in states.items() if state not in ("paused", "running")))
+    revive_all(site, [name for name, state in states.items() if state not in ("paused", "running")])
     mend(*names)
 
     together(restore, names)
@@ -278,19 +283,14 @@ def regions(site: Site) -> Iterator[Case]:
     for region in sorted({node.region for node in site.nodes}):
         nodes = [node for node in site.nodes if node.region == region]
         names = [node.name for node in nodes]
-        yield Case(name=f"lose-{region}", fault=partial(kill, *names), heal=partial(revive, *names), homes=of_accounts(site, *nodes), hold=25.0)
+        yield Case(name=f"lose-{region}", fault=partial(kill, *names), heal=partial(revive_all, site, names), homes=of_accounts(site, *nodes), hold=25.0)
 
 
 def everything(site: Site) -> Iterator[Case]:
     """All nodes killed, and started in random order."""
-
-    def start() -> None:
-        names = [node.name for node in site.nodes]
-        random.shuffle(names)
-        for name in names:
-            revive(name)
-
-    yield Case(name="cold-start", fault=partial(kill, *(node.name for node in site.nodes)), heal=start, homes=of_accounts(site, *site.nodes), hold=2.0)
+    names = [node.name for node in site.nodes]
+    order = random.sample(names, len(names))
+    yield Case(name="cold-start", fault=partial(kill, *names), heal=partial(revive_all, site, order), homes=of_accounts(site, *site.nodes), hold=2.0)
 
 
 # -- changes
@@ -374,7 +374,10 @@ def bring_back(site: Site, name: str) -> None:
     """Start the node whose mail was taken elsewhere, and let it serve again."""
     host.podman("umount", CONTAINER_PREFIX + name)
     revive(name)
-    whole(site)
+    node = next(node for node in site.nodes if node.name == name)
+    containers.wait([(name, node.addresses[0], 22, b"SSH-")])
+    playbook(site, "evacuate", "-e", f"evacuate_node={name}", "-e", "evacuate_return=true")
+    restore(name)
 
 
 # -- a run
@@ -524,6 +527,7 @@ def failover(site: Site, name: str) -> Failover:
                 found = knocking.result()
             outages.append(outage(found, fault, healed))
             back.append(outage(found, healed))
+            print(f"        {name} {number + 1}: {edge} gone for {outages[-1]:.1f} s, on return for {back[-1]:.1f} s", flush=True)
     except BaseException:
         running.abandon()
         raise
@@ -531,9 +535,7 @@ def failover(site: Site, name: str) -> Failover:
     running.settle(10)
     seen = load.account(running.entries, running.sightings, begun)
     problems = [text for text in seen.problems() if "waited" not in text]
-    return Failover(
-        name=name, outages=tuple(outages), back=max(back), failed=seen.unanswered + seen.again, messages=seen.messages, problems=tuple(problems)
-    )
+    return Failover(name=name, outages=tuple(outages), back=max(back), failed=seen.unanswered + seen.again, messages=seen.messages, problems=tuple(problems))
 
 
 FAILOVERS: Mapping[str, Callable[[str], None]] = {

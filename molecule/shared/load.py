@@ -48,9 +48,7 @@ def flows(site: testing.Site, *, scale: float = 1.0) -> dict[str, dict[str, Any]
     doors = [(entrance, port) for port in (465, 587) for entrance in entrances]
 
     def user(sender: str, recipients: Sequence[str]) -> list[dict[str, Any]]:
-        return [
-            testing.submission(entrance, port, **testing.login(sender), sender=sender, recipients=recipients, timeout=TIMEOUT) for entrance, port in doors
-        ]
+        return [testing.submission(entrance, port, **testing.login(sender), sender=sender, recipients=recipients, timeout=TIMEOUT) for entrance, port in doors]
 
     stranger = {"port": 25, "timeout": TIMEOUT, "hello": testing.HELLO, "sender": "ledger@foreign.test", "recipients": [alice, bob]}
     common = {"clients": 60, "retries": RETRIES}
@@ -79,11 +77,13 @@ class Load:
         program = f"{source}\n\ndef load(file, flows, pid_file):\n    return send_flows(Path(file), flows, Path(pid_file))\n"
         try:
             run_python(testing.STRANGER, program, "load", self._file, self._flows, PID_FILE, seconds=SECONDS, modules=modules)
-        except ProbeError as error:
-            self._failure = error
+        except (ProbeError, ValueError) as error:
+            # Nothing, or half an answer, is what a load says that was abandoned.
+            self._failure = error if isinstance(error, ProbeError) else ProbeError(f"the load was ended: {error}")
 
     def start(self) -> Load:
-        """Begin, and return when the first messages are under way."""
+        """Begin, and return when the first messages are under way. What an interrupted run left ends first."""
+        self.abandon()
         podman_exec(testing.STRANGER, "install", "-d", "-m", "0700", FOLDER)
         self._thread.start()
         deadline = time.monotonic() + 20
@@ -108,7 +108,9 @@ class Load:
     def abandon(self) -> None:
         """End at once; nothing is reckoned."""
         with contextlib.suppress(ProbeError):
-            podman_exec(testing.STRANGER, "sh", "-c", f"kill -KILL $(cat {PID_FILE})")
+            # The number may be another process's by now.
+            end = f"read pid < {PID_FILE} && grep -q python3 /proc/$pid/cmdline && kill -KILL $pid; rm -f {PID_FILE}"
+            podman_exec(testing.STRANGER, "sh", "-c", end)
 
     def read(self) -> list[Transaction]:
         """The ledger so far."""

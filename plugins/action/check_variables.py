@@ -160,6 +160,8 @@ class ActionModule(ActionBase):
                         consequences.append(str(Error(name, host, reason)))
                     continue
                 errors += value_errors(name, host, attributes, value)
+                # What refers to it, here or in an assertion, would evaluate it again each time.
+                variables[name] = value
         lines = [str(error) for error in dict.fromkeys(errors)]
         for role in wanted:
             failed, broken = self._assertions(role, host, variables)

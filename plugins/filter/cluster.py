@@ -16,10 +16,11 @@ def cluster_members(
     groups: Mapping[str, Sequence[str]],
     hostvars: Mapping[str, Mapping[str, Any]],
     regions: Sequence[Mapping[str, Any]],
+    tiers: Sequence[str] = _cluster.TIERS,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the members of every tier, in the order of the inventory."""
+    """Return the members of every tier, or of some, in the order of the inventory."""
     try:
-        of_tier = _cluster.members(groups, hostvars, regions)
+        of_tier = _cluster.members(groups, hostvars, regions, tiers)
     except _cluster.ClusterError as error:
         raise AnsibleFilterError(str(error)) from error
     return {tier: [member.as_dict() for member in found] for tier, found in of_tier.items()}

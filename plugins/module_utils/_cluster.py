@@ -99,13 +99,14 @@ def members(
     groups: Mapping[str, Sequence[str]],
     hostvars: Mapping[str, Mapping[str, Any]],
     regions: Sequence[Mapping[str, Any]],
+    tiers: Sequence[str] = TIERS,
 ) -> dict[str, list[Member]]:
-    """The members of every tier, in the order of the inventory.
+    """The members of every tier, or of some, in the order of the inventory.
 
     Raises ClusterError with every host that is in no region or in two, or lacks an address.
     """
     region_names = [str(region["name"]) for region in regions]
-    hosts = dict.fromkeys(host for tier in TIERS for host in groups.get(tier, ()))
+    hosts = dict.fromkeys(host for tier in tiers for host in groups.get(tier, ()))
     values = {host: hostvars[host].get("mailcluster_addresses") for host in hosts}
     of_host = {host: [name for name in region_names if host in groups.get(name, ())] for host in hosts}
     errors = [
@@ -120,7 +121,7 @@ def members(
     if errors:
         raise ClusterError(*errors)
     known = {host: Member(host, of_host[host][0], tuple(str(item) for item in values[host] or ())) for host in hosts}
-    return {tier: [known[host] for host in groups.get(tier, ())] for tier in TIERS}
+    return {tier: [known[host] for host in groups.get(tier, ())] for tier in tiers}
 
 
 def members_from_dicts(value: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Member]]:

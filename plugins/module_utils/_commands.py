@@ -13,11 +13,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from . import _files
-from ._postfix import source, table
+from ._postfix import table
 from ._postfix.lines import ConfigError
+
+# A node compiles what a module imports at every call, and most calls read no rows.
+if TYPE_CHECKING:
+    from ._postfix import source
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # Files are read in pieces of so many bytes.
@@ -105,6 +109,8 @@ def in_order(lines: Iterable[bytes], *, scratch: Path) -> Iterator[bytes]:
 
 def ends(path: Path, *, file: str, aliases: bool = False) -> list[source.Row]:
     """The first and the last row of a table source whose key can be asked for; of a large file they have no lines."""
+    from ._postfix import source
+
     size = path.stat().st_size
     if size <= 2 * _END:
         return source.ends(_files.read(path) or "", file=file, aliases=aliases)
@@ -117,7 +123,7 @@ def ends(path: Path, *, file: str, aliases: bool = False) -> list[source.Row]:
     return [source.Row(0, row.key, row.value) for row in source.ends(text, file=file, aliases=aliases)]
 
 
-def _looked_up(path: Path, kind: str, options: tuple[str, ...], *, file: str, aliases: bool) -> None:
+def look_up(path: Path, kind: str, options: tuple[str, ...], *, file: str, aliases: bool) -> None:
     """Ask a compiled table: on a full disk postmap(1) may return 0 and leave one without rows."""
     for row in ends(path, file=file, aliases=aliases):
         outcome = run("postmap", *options, "-q", row.key, f"{kind}:{path}")
@@ -133,10 +139,44 @@ def compile_table(path: Path, kind: str, *, config: str = "", aliases: bool = Fa
     outcome = run("postalias" if aliases else "postmap", *options, f"{kind}:{path}", timeout=600.0)
     if outcome.rc:
         raise ConfigError(outcome.text.replace(str(path), path.name), file=path.name, subject=kind)
-    _looked_up(path, kind, options, file=path.name, aliases=aliases)
+    look_up(path, kind, options, file=path.name, aliases=aliases)
     with Path(str(table.compiled_name(str(path), kind))).open("rb") as stream:
         os.fsync(stream.fileno())
     return [line.replace(str(path), path.name) for line in outcome.stderr.splitlines() if line.strip()]
+
+
+@contextlib.contextmanager
+def feeding(path: Path, kind: str, *, config: str) -> Iterator[Feed]:
+    """Let postmap(1) compile rows into a table beside ``path``, where nothing is yet, while they are made; see L(Feed)."""
+    path.symlink_to("/dev/stdin")
+    with tempfile.TemporaryFile() as said:
+        # What it has no more use for is the caller's to find out, by its end.
+        command = ["postmap", "-c", config, f"{kind}:{path}"]
+        process = subprocess.Popen(command, env=_environment(), stdin=subprocess.PIPE, stdout=said, stderr=said, pipesize=PIECE)
+        try:
+            yield Feed(process, said)
+        finally:
+            process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                process.communicate()
+            path.unlink()
+
+
+class Feed:
+    """A table that is compiled while its rows are made."""
+
+    def __init__(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        self._process, self._said = process, said
+
+    def write(self, rows: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            cast("IO[bytes]", self._process.stdin).write(rows)
+
+    def end(self) -> bool:
+        """Whether it was compiled without a word; else it is to be compiled from a file, and what is wrong is said then."""
+        with contextlib.suppress(BrokenPipeError):
+            cast("IO[bytes]", self._process.stdin).close()
+        return self._process.wait() == 0 and self._said.seek(0, os.SEEK_END) == 0
 
 
 def build_table(directory: Path, name: str, kind: str, text: str, *, mode: int = 0o644, config: str = "") -> list[str]:

@@ -104,7 +104,12 @@ def told(error: OSError) -> str:
 
 def sync_directory(path: Path) -> None:
     """Make renames in ``path`` survive a crash."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    sync(path)
+
+
+def sync(path: Path) -> None:
+    """Make what is in a file or directory survive a crash."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

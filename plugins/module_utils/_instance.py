@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _commands, _files
-from ._postfix import generation, main_cf, master_cf, source, table
+from ._postfix import generation, main_cf, master_cf, table
 from ._postfix.generation import Generation, Table
 from ._postfix.instance import UNIT, Before, DataTable, InstancePlan, Paths, Published, Wanted
 from ._postfix.lines import ConfigError, words
 
-# An unchanged instance needs neither `values` nor `_probe`: a node compiles what a module imports at every call, so they are imported
-# where they are used.
+# An unchanged instance needs neither `values` nor `_probe`, and `source` only for tables. A node compiles what a module imports at every
+# call, so they are imported where they are used.
 if TYPE_CHECKING:
     from ._postfix import values
 
@@ -74,6 +74,8 @@ def _identity(paths: Paths, main: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _policy_table(entry: Mapping[str, Any]) -> Table:
+    from ._postfix import source
+
     made = Table(entry["name"], entry["type"], entry["content"])
     # Its text stays as it is, in the order in which it was thought.
     source.normal(made.text, kind=made.kind, file=made.name)
@@ -81,6 +83,8 @@ def _policy_table(entry: Mapping[str, Any]) -> Table:
 
 
 def _data_table(entry: Mapping[str, Any]) -> DataTable:
+    from ._postfix import source
+
     if entry["state"] == "absent":
         return DataTable(Table(entry["name"], entry["type"], ""), present=False)
     text = _files.read(Path(entry["src"])) if entry["src"] else entry["content"]

@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from ._commands import Outcome, compile_table, ends, in_order, pieces, run
-from ._files import locked, read, settle, sync_directory, write
+from ._commands import Feed, Outcome, compile_table, ends, feeding, in_order, installed, look_up, pieces, run
+from ._files import locked, read, settle, sync, sync_directory, write
 from ._plan import Difference
 from ._postfix import source
 from ._postfix.lines import ConfigError
@@ -191,6 +191,9 @@ class Contents:
     def open(self, path: str) -> IO[bytes]:
         return self._archive.open(path)
 
+    def size(self, path: str) -> int:
+        return self._archive.getinfo(path).file_size
+
     def text(self, path: str) -> str:
         with self.open(path) as stream:
             return stream.read().decode("utf-8", "surrogateescape")
@@ -306,7 +309,7 @@ def _replace(wanted: Wanted, put: Callable[[Path], object]) -> None:
             _later(new, target)
         else:
             build(aside, wanted)
-        compiled = aside / f"{new.name}{COMPILED.get(wanted.type, '')}"
+        compiled = _compiled(new, wanted.type)
         # The compiled file first: killed in between, the source still differs and the next run publishes again.
         for product in dict.fromkeys([compiled, new]):
             give(product, wanted)
@@ -316,10 +319,10 @@ def _replace(wanted: Wanted, put: Callable[[Path], object]) -> None:
     sync_directory(target.parent)
 
 
-def arrange(wanted: Wanted, raw: Callable[[], IO[bytes]], target: Path) -> Wanted:
+def arrange(wanted: Wanted, raw: Callable[[], IO[bytes]], target: Path, *, feed: Feed | None = None) -> Wanted:
     """Write the source of a table that comes as it lies on the controller, and tell its digest and number of rows.
 
-    No more than a few of its rows are in memory at a time. Raises ConfigError.
+    No more than a few of its rows are in memory at a time. C(feed) gets them, too. Raises ConfigError.
     """
     file, aliases, told = wanted.src, wanted.aliases, source.Sorted(0, set())
     summed = hashlib.sha256()
@@ -339,6 +342,8 @@ def arrange(wanted: Wanted, raw: Callable[[], IO[bytes]], target: Path) -> Wante
         for piece in rows():
             summed.update(piece)
             stream.write(piece)
+            if feed:
+                feed.write(piece)
         stream.flush()
         os.fsync(stream.fileno())
     if told.twice:
@@ -404,10 +409,12 @@ def build(aside: Path, wanted: Wanted) -> None:
         normal(text, kind=kind, file=wanted.path)
     # A daemon takes a compiled file for stale that is older than its source.
     settle(path)
-    with tempfile.TemporaryDirectory(dir=aside) as scratch:
-        write(Path(scratch, "main.cf"), f"compatibility_level = 3.6\nlmdb_map_size = {_map_size(path)}\n")
-        settle(Path(scratch, "main.cf"))
-        warnings = compile_table(path, kind, config=scratch, aliases=wanted.aliases) if wanted.compiled else []
+    with _configuration(aside, path.stat().st_size) as scratch:
+        if _compiled(path, kind).exists() and wanted.compiled:
+            look_up(path, kind, ("-c", scratch), file=name, aliases=False)
+            warnings: list[str] = []
+        else:
+            warnings = compile_table(path, kind, config=scratch, aliases=wanted.aliases) if wanted.compiled else []
         if warnings:
             raise ConfigError(" ".join(warnings), file=name, subject=kind)
         for key, value in [] if wanted.aliases else _samples(path, kind, probe=wanted.probe):
@@ -416,9 +423,33 @@ def build(aside: Path, wanted: Wanted) -> None:
                 raise ConfigError(_concealed(problem, text, kind).replace(str(aside), str(aside.parent)), file=name, subject=kind)
 
 
-def _map_size(path: Path) -> int:
-    """Bytes that are more than enough for a table: each time that they are not, postmap(1) doubles them and begins anew (lmdb_table(5))."""
-    return max(_MAP_SIZE, _OVERHEAD * path.stat().st_size)
+def _compiled(path: Path, kind: str) -> Path:
+    return path.with_name(path.name + COMPILED.get(kind, ""))
+
+
+@contextlib.contextmanager
+def _configuration(aside: Path, size: int) -> Iterator[str]:
+    """A configuration directory for postmap(1) and a source of so many bytes.
+
+    The map is more than large enough: each time that it is not, postmap(1) doubles it and begins anew (lmdb_table(5)).
+    """
+    with tempfile.TemporaryDirectory(dir=aside) as scratch:
+        write(Path(scratch, "main.cf"), f"compatibility_level = 3.6\nlmdb_map_size = {max(_MAP_SIZE, _OVERHEAD * size)}\n")
+        settle(Path(scratch, "main.cf"))
+        yield scratch
+
+
+def arrange_and_compile(wanted: Wanted, contents: Contents, target: Path) -> Wanted:
+    """The same as L(arrange), and leave the compiled table beside ``target`` where postmap(1) has nothing to say: it works while rows are sorted."""
+    raw = partial(contents.open, wanted.path)
+    with _configuration(target.parent, contents.size(wanted.path)) as scratch:
+        product = Path(scratch, target.name)
+        with feeding(product, wanted.type, config=scratch) as feed:
+            arranged = arrange(wanted, raw, target, feed=feed)
+            if feed.end():
+                sync(_compiled(product, wanted.type))
+                _compiled(product, wanted.type).rename(_compiled(target, wanted.type))
+    return arranged
 
 
 def _samples(path: Path, kind: str, *, probe: str) -> list[tuple[str, str | None]]:
@@ -472,22 +503,23 @@ def run_module(parameters: Mapping[str, Any], *, check_mode: bool, diff: bool) -
         if not check_mode:
             held.enter_context(locked(LOCK))
         found = {table.path: look(table.path, table.type) for table in tables}
-        origins = _origins()
-        tables = [_settled(table, found[table.path], origins, contents) for table in tables]
+        known = origins(read(ORIGINS))
+        tables = [_settled(table, found[table.path], known) for table in tables]
         missing = [table.path for table in tables if _differs(table, found[table.path]) and table.path not in contents]
         if missing:
             return {"changed": False, "missing": missing}
         made: dict[str, Path] = {}
         for number, table in enumerate(tables):
             if table.origin and not table.digest:
-                made[table.path] = _place(table, held, check_mode=check_mode)
-                tables[number] = arrange(table, partial(contents.open, table.path), made[table.path])
+                place = made[table.path] = _place(table, held, check_mode=check_mode)
+                early = table.compiled and not table.aliases and not check_mode and installed("postmap")
+                tables[number] = arrange_and_compile(table, contents, place) if early else arrange(table, partial(contents.open, table.path), place)
         steps = plan(tables, found)
         answer = _answer(steps, [difference(step, *_sides(step, contents, made)) for step in steps if step.changed] if diff else [])
         if not check_mode:
             for step in steps:
                 publish(step, partial(_put, step, contents, made.get(step.wanted.path)))
-            _remember(origins, {table.path: table.made_of for table in tables if table.origin})
+            _remember(known, {table.path: table.made_of for table in tables if table.origin})
         return answer
 
 
@@ -496,13 +528,13 @@ def _answer(steps: Sequence[Step], diff: Sequence[Difference]) -> dict[str, Any]
     return {"changed": any(step.changed for step in steps), "tables": told, "diff": list(diff)}
 
 
-def _settled(wanted: Wanted, found: Found, origins: Mapping[str, Mapping[str, Any]], contents: Contents) -> Wanted:
+def _settled(wanted: Wanted, found: Found, known: Mapping[str, Mapping[str, Any]]) -> Wanted:
     """A table with the digest that it shall have, if that is known: of what was made of the same file, or of the rows that lie on the node."""
     if wanted.digest:
         return wanted
     if wanted.origin:
-        then = replace(wanted, digest=found.digest, entries=origins.get(wanted.path, {}).get("entries", 0))
-        return then if found.digest and then.made_of == origins.get(wanted.path) else wanted
+        then = replace(wanted, digest=found.digest, entries=known.get(wanted.path, {}).get("entries", 0))
+        return then if found.digest and then.made_of == known.get(wanted.path) else wanted
     if not found.digest:
         raise ConfigError("there is no such file on the node, and neither content nor src to make it of", file=wanted.path)
     return replace(wanted, digest=found.digest, entries=rows_in(Path(wanted.path)))
@@ -525,6 +557,9 @@ def _put(step: Step, contents: Contents, made: Path | None, place: Path) -> None
     """Put the source of a table where it is to be compiled."""
     if made:
         made.rename(place)
+        with contextlib.suppress(FileNotFoundError):
+            if step.wanted.compiled:
+                _compiled(made, step.wanted.type).rename(_compiled(place, step.wanted.type))
     elif step.content:
         write(place, contents.text(step.wanted.path), mode=0o600)
     else:
@@ -540,17 +575,17 @@ def _sides(step: Step, contents: Contents, made: Mapping[str, Path]) -> list[Cal
     return [before, (lambda: contents.open(path)) if step.content else before]
 
 
-def _origins() -> dict[str, dict[str, Any]]:
-    """What large tables were made of, by path; nothing where that is not known, which costs time only."""
+def origins(text: str | None) -> dict[str, dict[str, Any]]:
+    """What large tables were made of, by path, of what C(ORIGINS) holds; nothing where that is not known, which costs time only."""
     with contextlib.suppress(ValueError):
-        found = json.loads(read(ORIGINS) or "{}")
+        found = json.loads(text or "{}")
         return found if isinstance(found, dict) else {}
     return {}
 
 
-def _remember(origins: Mapping[str, Mapping[str, Any]], made: Mapping[str, Mapping[str, Any]]) -> None:
-    after = {**origins, **made}
-    if after != origins:
+def _remember(known: Mapping[str, Mapping[str, Any]], made: Mapping[str, Mapping[str, Any]]) -> None:
+    after = {**known, **made}
+    if after != known:
         write(ORIGINS, json.dumps(after), mode=0o600)
 
 

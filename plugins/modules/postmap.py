@@ -93,11 +93,11 @@ options:
         elements: str
         required: true
       members:
-        description: Nodes of every tier with C(name) and C(address), as of the filter C(cluster_members).
+        description: Nodes of the mailbox tier with C(name) and C(address), as of the filter C(cluster_members); other tiers may be there, too.
         type: dict
         required: true
       ports:
-        description: The port map of the cluster.
+        description: The port map of the cluster; its entries C(lmtp), C(imap) and C(internal) are read.
         type: dict
         required: true
       node:

@@ -13,7 +13,6 @@ from pathlib import Path
 from .._plan import Difference, Plan, difference, differences
 from .generation import Table, changes, restart_reasons
 from .lines import ConfigError
-from .source import excerpt
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
 
@@ -260,6 +259,11 @@ def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[s
 
 
 def _data_diff(paths: Paths, before: Before, data: Sequence[DataTable]) -> list[Difference]:
+    if not data:
+        return []
+    # Large for a node that compiles it at every call, and seldom needed.
+    from .source import excerpt
+
     return [
         entry
         for wanted in data

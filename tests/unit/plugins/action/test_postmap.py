@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,11 +31,19 @@ class Node(postmap.ActionModule):
         task = MagicMock(args=arguments, async_val=0, check_mode=False, diff=False)
         super().__init__(task, MagicMock(), MagicMock(), DataLoader(), MagicMock(), None)
         self.present = {path: _tables.digest(text) for path, text in (present or {}).items()}
+        self.remembered = "cat: No such file or directory"
         self.calls: list[dict[str, Any]] = []
         self.sent: dict[str, str] = {}
 
     def _find_needle(self, dirname: str, needle: str) -> str:
         return needle
+
+    def _low_level_execute_command(self, cmd: str, *_arguments: Any, **_options: Any) -> dict[str, Any]:
+        assert cmd == f"cat {_tables.ORIGINS}"
+        return {"rc": 1, "stdout": self.remembered}
+
+    def remember(self, path: str, origin: str) -> None:
+        self.remembered = json.dumps({path: {"origin": origin}})
 
     def _send(self, contents: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
         stream = io.BytesIO()
@@ -192,6 +201,7 @@ def large(tmp_path: Path) -> Path:
 
 def test_a_large_file_is_not_read_when_the_node_knows_its_digest(large: Path) -> None:
     node = Node({"tables": [{"path": "/t", "src": str(large)}]}, {"/t": large.read_text()})
+    node.remember("/t", _tables.digest_of(large))
     assert not node.run()["changed"]
     (call,) = node.calls
     assert (call["wanted"][0]["src"], node.sent) == (str(large), {})
@@ -202,7 +212,29 @@ def test_a_large_file_is_sent_as_it_is_and_the_node_makes_the_table(large: Path,
     node = Node({"tables": [{"path": "/t", "src": str(large), "type": kind}]})
     assert node.run()["changed"]
     assert node.sent == {"/t": large.read_text()}
-    assert [call["wanted"][0]["digest"] for call in node.calls] == ["", ""]
+    assert [call["wanted"][0]["digest"] for call in node.calls] == [""]
+
+
+@pytest.mark.parametrize("remembered", ["", "{", "[]", '{"/t": {"origin": "of an older file"}}', '{"/u": {}}'])
+def test_a_large_file_that_the_node_does_not_remember_is_sent_with_the_first_call(large: Path, remembered: str) -> None:
+    node = Node({"tables": [{"path": "/t", "src": str(large)}]})
+    node.remembered = remembered
+    assert node.run()["changed"]
+    assert [set(call) - {"wanted"} for call in node.calls] == [{"bundle_path"}]
+
+
+def test_a_large_file_that_the_node_remembers_is_sent_when_the_table_was_edited(large: Path) -> None:
+    node = Node({"tables": [{"path": "/t", "src": str(large)}]})
+    node.remember("/t", _tables.digest_of(large))
+    assert node.run()["changed"]
+    assert [set(call) - {"wanted"} for call in node.calls] == [set(), {"bundle_path"}]
+
+
+def test_a_table_that_differs_is_sent_together_with_the_file_that_was_sent_before(large: Path) -> None:
+    node = Node({"tables": [{"path": "/t", "src": str(large)}, table(LARGE, "/u")]})
+    assert node.run()["changed"]
+    assert node.sent == {"/t": large.read_text(), "/u": _sorted(LARGE)}
+    assert [set(call) - {"wanted"} for call in node.calls] == [{"bundle_path"}, {"bundle_path"}]
 
 
 def test_of_a_file_that_changes_meanwhile_the_digest_is_that_of_what_was_sent(large: Path) -> None:
@@ -211,9 +243,10 @@ def test_of_a_file_that_changes_meanwhile_the_digest_is_that_of_what_was_sent(la
             large.write_text("changed meanwhile\n")
             return super()._send(contents)
 
+    before = _tables.digest_of(large)
     node = Slow({"tables": [{"path": "/t", "src": str(large)}]})
     node.run()
-    assert node.calls[-1]["wanted"][0]["origin"] == _tables.digest("changed meanwhile\n") != node.calls[0]["wanted"][0]["origin"]
+    assert node.calls[-1]["wanted"][0]["origin"] == _tables.digest("changed meanwhile\n") != before
 
 
 @pytest.mark.parametrize("kind", ["texthash", "cidr"])

@@ -12,6 +12,12 @@ import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _cluster
 
 
+def test_of_hosts_of_other_tiers_no_variables_are_read() -> None:
+    groups = {"mx": ["a"], "mailbox": ["b"], "east": ["b"]}
+    found = _cluster.members(groups, {"b": {"mailcluster_addresses": ["10.0.0.1"]}}, cases.REGIONS, ["mailbox"])
+    assert {tier: [member.name for member in members] for tier, members in found.items()} == {"mailbox": ["b"]}
+
+
 def test_members_keep_the_order_of_the_inventory() -> None:
     assert [member.name for member in cases.MEMBERS["mx"]] == ["east-mx1", "east-mx2", "west-mx1"]
 

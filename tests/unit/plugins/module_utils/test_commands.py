@@ -53,3 +53,45 @@ def test_of_a_large_table_the_first_and_the_last_row_are_found(tmp_path: Path) -
     assert [(row.key, row.line) for row in core.ends(path, file="rows")] == [("user000000", 0), ("user199999", 0)]
     path.write_bytes(b"".join(ROWS[:10]))
     assert [(row.key, row.line) for row in core.ends(path, file="rows")] == [("user000000", 1), ("user000009", 10)]
+
+
+@pytest.fixture
+def postmap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A postmap(1) that copies what it is to compile, or does what a test writes there."""
+    program = tmp_path / "bin/postmap"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\ntable=${3#*:}\ncat "$table" > "$table.lmdb"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(core, "PATH", f"{program.parent}:{core.PATH}")
+    return program
+
+
+def fed(directory: Path) -> bool:
+    directory.mkdir()
+    with core.feeding(directory / "rows", "lmdb", config="/none") as feed:
+        for piece in in_pieces(ROWS) * 5:
+            feed.write(piece)
+        return feed.end()
+
+
+def test_a_table_is_compiled_of_rows_that_are_in_no_file(tmp_path: Path, postmap: Path) -> None:
+    assert fed(tmp_path / "t")
+    assert (tmp_path / "t/rows.lmdb").read_bytes() == b"".join(ROWS) * 5
+    assert [path.name for path in (tmp_path / "t").iterdir()] == ["rows.lmdb"]
+
+
+@pytest.mark.parametrize("does", ["exit 1", 'cat "${3#*:}" > /dev/null; echo duplicate entry >&2', "echo warning; exit 0", "kill -9 $$"])
+def test_what_is_not_compiled_without_a_word_is_to_be_compiled_again(tmp_path: Path, postmap: Path, does: str) -> None:
+    postmap.write_text(f"#!/bin/sh\n{does}\n")
+    assert not fed(tmp_path / "t")
+
+
+def test_an_error_in_a_row_ends_the_compilation(tmp_path: Path, postmap: Path) -> None:
+    def compile_rows() -> None:
+        with core.feeding(tmp_path / "rows", "lmdb", config="/none") as feed:
+            feed.write(ROWS[0])
+            raise ConfigError("bad")
+
+    with pytest.raises(ConfigError):
+        compile_rows()
+    assert not (tmp_path / "rows").is_symlink()

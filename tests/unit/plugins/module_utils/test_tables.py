@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _tables as core
 from ansible_collections.mailcluster.postfix.plugins.module_utils._commands import Outcome
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
@@ -393,3 +394,22 @@ def test_memory_of_a_broken_cache_is_none(tmp_path: Path, compiler: list[Path]) 
     run(tmp_path, table, src)
     core.ORIGINS.write_text("{")
     assert "missing" in run(tmp_path, table)
+
+
+@pytest.mark.parametrize(
+    ("does", "compiled_again"),
+    [('cat "${3#*:}" > "${3#*:}.lmdb"', 0), ("exit 1", 1), ('cat "${3#*:}" > "${3#*:}.lmdb"; echo duplicate', 1)],
+)
+def test_a_large_table_is_compiled_while_it_is_sorted_or_else_of_its_file(
+    tmp_path: Path, compiler: list[Path], monkeypatch: pytest.MonkeyPatch, does: str, compiled_again: int
+) -> None:
+    program = tmp_path / "bin/postmap"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncase $3 in -q) exit 0; esac\n{does}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(_commands, "PATH", f"{program.parent}:{_commands.PATH}")
+    table, src = raw(tmp_path, ROWS)
+    assert run(tmp_path, table, src)["changed"]
+    assert (Path(f"{table.path}.lmdb").read_text(), len(compiler)) == ("A 1, one\nb 2\n", compiled_again)
+    assert sorted(entry.name for entry in Path(table.path).parent.iterdir()) == ["table", "table.lmdb"]
+    assert not run(tmp_path, table)["changed"]
