@@ -25,8 +25,8 @@ class ActionModule(ActionBase):
         del tmp
         self.validate_argument_spec({})
         answer = self._low_level_execute_command(f"/bin/sh -c {shlex.quote(_QUESTION)}")
-        system, _, version = "" if answer["rc"] else answer["stdout"].strip().partition(" ")
-        if system == "debian" and version.isdecimal():
+        system, _, version = answer["stdout"].strip().partition(" ")
+        if answer["rc"] == 0 and system == "debian" and version.isdecimal():
             return {"changed": False, "ansible_facts": {"distribution_major_version": version}}
         arguments = {"gather_subset": ["!all", "!min", "distribution"]}
         facts: dict[str, Any] = self._execute_module(module_name="ansible.builtin.setup", module_args=arguments, task_vars=task_vars)
