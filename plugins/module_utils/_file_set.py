@@ -5,12 +5,40 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ._plan import Difference, difference
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "root": {"type": "path", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "path": {"type": "str", "required": True},
+            "content": {"type": "str"},
+            "secret": {"type": "str", "no_log": True},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+            "mode": {"type": "str", "default": "0644"},
+        },
+        "required_one_of": [["content", "secret"]],
+        "mutually_exclusive": [["content", "secret"]],
+    },
+    "owned": {"type": "list", "elements": "str", "default": []},
+    "validate": {"type": "str"},
+    "unit": {"type": "str"},
+    "unit_state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+    "read_at_start": {"type": "list", "elements": "str", "default": []},
+    "restart": {"type": "str", "choices": ["always", "drained"], "default": "always"},
+    "also_read": {"type": "list", "elements": "path", "default": []},
+}
 
 
 @dataclass(frozen=True)
@@ -26,6 +54,49 @@ class File:
     @property
     def access(self) -> tuple[str, str, int]:
         return self.owner, self.group, self.mode
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def found(self, digest: str, owner: str, group: str, mode: int) -> File:
+        """Return the file of which only that much is known, as far as a comparison with this one goes."""
+        return replace(self, content=self.content if digest == self.digest else f"sha256 {digest}", owner=owner, group=group, mode=mode)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a call of the module asks for, with absolute paths."""
+
+    root: str
+    files: Mapping[str, File]
+    owned: tuple[str, ...]
+    unit: str
+    stopped: bool
+    read_at_start: tuple[str, ...]
+    also_read: tuple[str, ...]
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Wanted:
+        root = parameters["root"].rstrip("/")
+        return cls(
+            root=root,
+            files={
+                os.path.join(root, entry["path"]): File(
+                    entry["content"] if entry["secret"] is None else entry["secret"],
+                    entry["owner"],
+                    entry["group"],
+                    int(entry["mode"], 8),
+                    entry["secret"] is not None,
+                )
+                for entry in parameters["files"]
+            },
+            owned=tuple(os.path.join(root, pattern) for pattern in parameters["owned"]),
+            unit=parameters["unit"] or "",
+            stopped=parameters["unit_state"] == "stopped",
+            read_at_start=tuple(os.path.join(root, pattern) for pattern in parameters["read_at_start"]),
+            also_read=tuple(parameters["also_read"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -147,6 +218,13 @@ def parse_unit(text: str, *, boot: float) -> Unit:
 
 PROPERTIES = ("ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic", "NeedDaemonReload")
 UNIT_FILES = "/etc/systemd/system/"
+
+
+def unit_steps(
+    unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float, stopped: bool
+) -> list[str]:
+    """Return what systemctl has to do so that the unit runs with its files, or is C(stopped)."""
+    return stop_steps(unit, published) if stopped else start_steps(unit, published, times, read_at_start=read_at_start, now=now)
 
 
 def start_steps(unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float) -> list[str]:

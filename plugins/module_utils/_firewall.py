@@ -12,6 +12,9 @@ from typing import Any
 from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import Member, Members, find_member, tiers_of
 
 VRRP = 112
+TABLE_ARGUMENTS: dict[str, dict[str, Any]] = {"name": {"type": "str", "required": True}, "path": {"type": "path", "required": True}}
+# sh -c SCRIPT NAME PATH: what the kernel would list after the file was loaded.
+REHEARSAL = 'nft -f "$1" && nft -s list table inet "$0"'
 _ESSENTIALS = (
     "ct state established,related accept",
     "ct state invalid drop",

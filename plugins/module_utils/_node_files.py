@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from . import _commands, _files
-from ._file_set import PROPERTIES, File, Previous, Step, parse_unit, start_steps, stop_steps
+from . import _commands, _file_set, _files
+from ._file_set import PROPERTIES, File, Previous, Step, parse_unit
 
 # What each set held before its last change, without secrets.
 PREVIOUS = Path("/var/lib/mailcluster/previous")
@@ -71,10 +71,8 @@ def unit_steps(name: str, published: set[str], read_by_unit: set[str], *, read_a
     """Return what systemctl has to do with a unit, by what systemd and the times of its files say."""
     shown = _commands.run("systemctl", "show", name, f"--property={','.join(PROPERTIES)}")
     unit = parse_unit(shown.stdout, boot=time.time() - time.monotonic())
-    if stopped:
-        return stop_steps(unit, published)
     times = {path: os.stat(path).st_mtime for path in read_by_unit - published if os.path.exists(path)}
-    return start_steps(unit, published, times, read_at_start=read_at_start, now=time.time())
+    return _file_set.unit_steps(unit, published, times, read_at_start=read_at_start, now=time.time(), stopped=stopped)
 
 
 def systemctl(verb: str, unit: str) -> None:

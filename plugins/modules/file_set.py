@@ -19,6 +19,7 @@ description:
   - >-
     With O(unit), the daemon is then enabled and started, reloaded or restarted, whichever the files ask for. What a run
     that was killed in between has left undone is seen by the times of the files, and is a change of the next run.
+  - A node on which nothing is to be done is recognised by digests, with one command and without Python.
 options:
   root:
     description: The daemon's configuration directory; relative paths are below it, and it is what gets checked.
@@ -157,15 +158,16 @@ import os
 import shlex
 import shutil
 import tempfile
+from collections.abc import Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files, _serving
-from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import File, Step, diff, plan, relocate
+from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import ARGUMENTS, File, Step, Wanted, diff, plan, relocate
 from ansible_collections.mailcluster.postfix.plugins.module_utils._node_files import FileSetError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 
 
-def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step], desired: dict[str, File]) -> None:
+def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step], desired: Mapping[str, File]) -> None:
     """Run the checker on a copy of C(root) as it would be."""
     words = shlex.split(command)
     with tempfile.TemporaryDirectory() as scratch:
@@ -186,46 +188,38 @@ def _validate(module: AnsibleModule, command: str, root: str, steps: list[Step],
             said = relocate(f"{outcome.stderr}\n{outcome.stdout}", candidate, root).strip()
             raise FileSetError(f"{words[0]} refuses the new configuration, nothing was changed: {said}")
 
-def _unit_steps(module: AnsibleModule, root: str, steps: list[Step], desired: dict[str, File]) -> list[str]:
+
+def _unit_steps(wanted: Wanted, steps: list[Step]) -> list[str]:
     """Return what the unit still has to do, by what systemd and the times of its files say."""
     return _node_files.unit_steps(
-        module.params["unit"],
+        wanted.unit,
         {step.path for step in steps},
-        {*desired, *module.params["also_read"]},
-        read_at_start=[os.path.join(root, pattern) for pattern in module.params["read_at_start"]],
-        stopped=module.params["unit_state"] == "stopped",
+        {*wanted.files, *wanted.also_read},
+        read_at_start=wanted.read_at_start,
+        stopped=wanted.stopped,
     )
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
     """Publish the set and return the module's result."""
-    root = module.params["root"].rstrip("/")
-    desired = {
-        os.path.join(root, entry["path"]): File(
-            entry["content"] if entry["secret"] is None else entry["secret"],
-            entry["owner"],
-            entry["group"],
-            int(entry["mode"], 8),
-            entry["secret"] is not None,
-        )
-        for entry in module.params["files"]
-    }
+    wanted = Wanted.of(module.params)
+    root, desired = wanted.root, wanted.files
     before = {path: found for path in desired for found in [_node_files.read(path)] if found is not None}
-    owned = [path for pattern in module.params["owned"] for path in glob.glob(os.path.join(root, pattern))]
+    owned = [path for pattern in wanted.owned for path in glob.glob(pattern)]
     steps = plan(before, desired, owned)
-    known = not module.check_mode or all(map(os.path.exists, module.params["also_read"]))
+    known = not module.check_mode or all(map(os.path.exists, wanted.also_read))
     if steps and module.params["validate"] and known:
         _validate(module, module.params["validate"], root, steps, desired)
-    unit_steps = _unit_steps(module, root, steps, desired) if module.params["unit"] else []
+    unit_steps = _unit_steps(wanted, steps) if wanted.unit else []
     if steps and "restart" in unit_steps and module.params["restart"] == "drained":
-        _serving.refuse_restart(module.params["unit"], [step.path for step in steps])
+        _serving.refuse_restart(wanted.unit, [step.path for step in steps])
 
     if not module.check_mode:
         if steps:
-            _node_files.keep(root, steps, module.params["unit"] or "", [os.path.join(root, pattern) for pattern in module.params["read_at_start"]])
+            _node_files.keep(root, steps, wanted.unit, wanted.read_at_start)
         _node_files.publish(steps, desired)
         for verb in unit_steps:
-            _node_files.systemctl(verb, module.params["unit"])
+            _node_files.systemctl(verb, wanted.unit)
     return {
         "changed": bool(steps or unit_steps),
         "changed_files": [step.path for step in steps],
@@ -236,34 +230,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "root": {"type": "path", "required": True},
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "content": {"type": "str"},
-                    "secret": {"type": "str", "no_log": True},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
-                    "mode": {"type": "str", "default": "0644"},
-                },
-                "required_one_of": [["content", "secret"]],
-                "mutually_exclusive": [["content", "secret"]],
-            },
-            "owned": {"type": "list", "elements": "str", "default": []},
-            "validate": {"type": "str"},
-            "unit": {"type": "str"},
-            "unit_state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
-            "read_at_start": {"type": "list", "elements": "str", "default": []},
-            "restart": {"type": "str", "choices": ["always", "drained"], "default": "always"},
-            "also_read": {"type": "list", "elements": "path", "default": []},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         result = run(module)
     except (FileSetError, ConfigError, OSError) as error:

@@ -55,9 +55,7 @@ loaded:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-
-# sh -c SCRIPT NAME PATH: what the kernel would list after the file was loaded.
-_REHEARSAL = 'nft -f "$1" && nft -s list table inet "$0"'
+from ansible_collections.mailcluster.postfix.plugins.module_utils._firewall import REHEARSAL, TABLE_ARGUMENTS
 
 
 class NftablesError(Exception):
@@ -75,7 +73,7 @@ def _listing(module: AnsibleModule, name: str) -> str:
 def _rehearse(module: AnsibleModule, name: str, path: str, before: str) -> str:
     """Return what the kernel would list; without a file or a namespace, something that differs only from no table."""
     if module.get_bin_path("nft") and os.path.exists(path):
-        rc, out, _err = module.run_command(["unshare", "--net", "sh", "-c", _REHEARSAL, name, path])
+        rc, out, _err = module.run_command(["unshare", "--net", "sh", "-c", REHEARSAL, name, path])
         if rc == 0:
             return str(out)
     return before or f"table inet {name}\n"
@@ -102,10 +100,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={"name": {"type": "str", "required": True}, "path": {"type": "path", "required": True}},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=TABLE_ARGUMENTS, supports_check_mode=True)
     try:
         result = run(module)
     except NftablesError as error:

@@ -466,7 +466,8 @@ def _fixed_sections(settings: Settings) -> list[str]:
         _section(
             "global",
             (
-                "log /dev/log local0",
+                # Not as an emergency, which syslog calls out to every terminal.
+                "log /dev/log local0 debug crit",
                 "chroot /var/lib/haproxy",
                 "user haproxy",
                 "group haproxy",

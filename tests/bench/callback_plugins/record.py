@@ -38,32 +38,44 @@ class CallbackModule(CallbackBase):
         os.write(self._file, (json.dumps({"task": task.get_name().removeprefix(f"{role} : "), "role": role, **entry}) + "\n").encode())
 
     def _count_calls(self):
-        # An action may call several modules or none, and tells nobody. One that asks the node by a plain command, and calls none, is a call too.
+        # An action may call several modules or none, and tells nobody.
         execute, command = ActionBase._execute_module, ActionBase._low_level_execute_command
+        run, cleanup = ActionBase.run, ActionBase.cleanup
 
+        def recorded(action, *args, **options):
+            # The commands of a call are its own.
+            action._called, begun = True, time.time()
+            try:
+                return execute(action, *args, **options)
+            finally:
+                module = options.get("module_name") or (args[0] if args else None) or action._task.action
+                self._write_call(action, options.get("task_vars"), module, begun, time.time())
+
+        # A task that reaches its node by commands alone makes a round trip as a call does, and counts as one call.
         def asked(action, *args, **options):
             begun = time.time()
             try:
                 return command(action, *args, **options)
             finally:
-                if not getattr(action, "_recorded", False) and action._connection.transport != "local":
-                    action._recorded = True
-                    host = action._templar.available_variables.get("inventory_hostname", action._play_context.remote_addr)
-                    self._write(action._task, kind="call", host=host, module=action._task.action, begun=begun, seconds=time.time() - begun)
+                action._asked = getattr(action, "_asked", (begun,))[0], time.time()
 
-        def recorded(action, *args, **options):
-            begun = time.time()
-            action._recorded = True
-            try:
-                return execute(action, *args, **options)
-            finally:
-                known = options.get("task_vars") or action._task.vars
-                host = known.get("inventory_hostname", action._play_context.remote_addr)
-                module = options.get("module_name") or (args[0] if args else None) or action._task.action
-                on_node = action._connection.transport != "local" and not action._task.delegate_to
-                self._write(action._task, kind="call", host=host if on_node else "controller", module=module, begun=begun, seconds=time.time() - begun)
+        def begin(action, tmp=None, task_vars=None):
+            action._known = task_vars
+            return run(action, tmp, task_vars)
+
+        def ended(action, *args, **options):
+            if hasattr(action, "_asked") and not hasattr(action, "_called"):
+                self._write_call(action, action._known, action._task.action, *action._asked)
+            return cleanup(action, *args, **options)
 
         ActionBase._execute_module, ActionBase._low_level_execute_command = recorded, asked
+        ActionBase.run, ActionBase.cleanup = begin, ended
+
+    def _write_call(self, action, variables, module, begun, ended):
+        known = variables or action._task.vars
+        host = known.get("inventory_hostname", action._play_context.remote_addr)
+        on_node = action._connection.transport != "local" and not action._task.delegate_to
+        self._write(action._task, kind="call", host=host if on_node else "controller", module=module, begun=begun, seconds=ended - begun)
 
     def v2_runner_on_start(self, host, task):
         self._begun[host.get_name(), task._uuid] = time.time()
