@@ -14,6 +14,7 @@ short_description: Make the kernel filter packets by a file of rules
 description:
   - Loads a file that replaces one nftables table in one transaction, and tells whether the kernel had other rules before.
   - Rules that somebody added to or removed from the table by hand are a change. Other tables are left alone.
+  - A table that the kernel has already is recognised by a rehearsal in a network namespace of its own, without Python on the host.
 options:
   name:
     description: Name of the table, of the family C(inet).

@@ -17,6 +17,9 @@ description:
   - An instance that belongs to the cluster alone is better described as a whole, by
     M(mailcluster.postfix.postfix_instance).
   - What postconf(1) complains about is not written, and what the unit does not run with is taken back.
+  - >-
+    Files that hold what is asked already are recognised with one command and without Python on the host; not with O(append) or O(remove), which
+    may need a default.
 options:
   config_directory:
     description: The configuration directory.

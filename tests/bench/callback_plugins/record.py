@@ -65,7 +65,7 @@ class CallbackModule(CallbackBase):
 
         def ended(action, *args, **options):
             if hasattr(action, "_asked") and not hasattr(action, "_called"):
-                self._write_call(action, action._known, action._task.action, *action._asked)
+                self._write_call(action, getattr(action, "_known", None), action._task.action, *action._asked)
             return cleanup(action, *args, **options)
 
         ActionBase._execute_module, ActionBase._low_level_execute_command = recorded, asked
