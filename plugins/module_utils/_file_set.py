@@ -142,8 +142,8 @@ def _access(file: File | None) -> str | None:
 class Previous:
     """What a set held before its last change, which was at C(time) (seconds since the epoch).
 
-    C(files) has None for a file that was not there; C(withheld) are secrets and files that the set no longer declares,
-    whose content is not kept.
+    C(files) has None for a file that was not there; C(withheld) are files that cannot be put back: those that the set no longer
+    declares, and all of a set in which a secret changed, for the others may belong to it as a certificate does to its key.
     """
 
     root: str
@@ -155,14 +155,10 @@ class Previous:
 
     @classmethod
     def of(cls, root: str, steps: Sequence[Step], *, unit: str, read_at_start: Sequence[str], time: float) -> Previous:
-        return cls(
-            root=root,
-            unit=unit,
-            read_at_start=tuple(read_at_start),
-            time=time,
-            files={step.path: step.before for step in steps if not step.secret},
-            withheld=tuple(step.path for step in steps if step.secret),
-        )
+        secret = any(step.secret and step.after is not None for step in steps)
+        files = {} if secret else {step.path: step.before for step in steps if not step.secret}
+        withheld = tuple(step.path for step in steps if step.path not in files)
+        return cls(root=root, unit=unit, read_at_start=tuple(read_at_start), time=time, files=files, withheld=withheld)
 
     @property
     def slug(self) -> str:

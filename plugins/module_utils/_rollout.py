@@ -22,6 +22,7 @@ OUTCOMES = {
     "done": "done",
     "back": "failed, put back and in service",
     "drained": "failed, still drained",
+    "underway": "under way, or out of reach",
 }
 WAITING = "untouched"
 
@@ -177,7 +178,8 @@ def _row(host: str, batch: Mapping[str, Any], record: Mapping[str, Any] | None) 
         _generations(record.get("before", {}), record.get("after", {})),
         _deferred(record.get("deliveries") or {}),
     )
-    return Row(host, cells, record["outcome"], record.get("error", ""), record.get("diff", ""))
+    withheld = f". Not put back: {', '.join(record['withheld'])}" if record.get("withheld") else ""
+    return Row(host, cells, record["outcome"], record.get("error", "") + withheld, record.get("diff", ""))
 
 
 def _generations(before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -200,9 +202,13 @@ def outcome(plan: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> st
         return f"planned: {len(found)} nodes in {len(plan['batches'])} steps"
     failed = [row.host for row in found if row.outcome in ("back", "drained")]
     done = sum(row.outcome == "done" for row in found)
+    begun = [row.host for row in found if row.outcome == "underway"]
     if failed:
         return f"stopped at {', '.join(failed)}: {done} of {len(found)} nodes done, the others untouched"
-    return f"done: all {len(found)} nodes" if done == len(found) else f"under way or interrupted: {done} of {len(found)} nodes done"
+    if done == len(found):
+        return f"done: all {len(found)} nodes"
+    at = f", at {', '.join(begun)}" if begun else ""
+    return f"under way or interrupted: {done} of {len(found)} nodes done{at}"
 
 
 def as_text(plan: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:

@@ -16,11 +16,13 @@ BACKEND = "serving"
 
 
 def services(socket: str = SOCKET) -> list[str]:
-    """Return the services of the node that are not drained, none where no balancer runs. Raises ValueError for an answer in an unknown format."""
+    """Return the services of the node that are not drained, none where no balancer runs. Raises ConfigError for an answer in an unknown format."""
     try:
         status = state.parse_status(runtime.Haproxy(socket).ask("show servers state"))
     except runtime.NOT_RUNNING:
         return []
+    except ValueError as error:
+        raise ConfigError(str(error), file=socket) from error
     return [server.name for server in status.lines if server.backend == BACKEND and status.state(server) == "ready"]
 
 

@@ -15,8 +15,8 @@ description:
   - The module M(mailcluster.postfix.file_set) keeps on the node what the files of a set were before its last change. This one shows
     these changes, or undoes them and lets the daemons read their old files.
   - >-
-    Secrets are not kept, nor is what a set has removed because it was declared no more; such files stay as they are and are named in
-    RV(withheld).
+    Secrets are not kept, nor is anything of a change that concerned one, nor what a set has removed because it was declared no more; such
+    files stay as they are and are named in RV(withheld).
 options:
   seconds:
     description: How far back to look; a set that changed before that is left alone.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files
 from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import File
-from test_file_set_unit import Node
+from test_file_set_unit import ME, Node
 
 
 @pytest.fixture
@@ -93,3 +93,12 @@ def test_owner_and_mode_come_back(node: Node) -> None:
     node.call(files=[{"path": "a.conf", "content": "x\n", "secret": None, "owner": mine.owner, "group": mine.group, "mode": "0600"}])
     back()
     assert _node_files.read(str(node.root / "a.conf")) == File("x\n", mine.owner, mine.group, 0o644)
+
+
+def test_what_changed_together_with_a_secret_is_not_put_back_without_it(node: Node) -> None:
+    secret = {"path": "key.conf", "content": None, "secret": "hush-1", "owner": ME["owner"], "group": ME["group"], "mode": "0600"}
+    certificate = {"path": "a.conf", "content": "one\n", "secret": None, **ME}
+    node.call(files=[certificate, secret])
+    node.call(files=[{**certificate, "content": "two\n"}, {**secret, "secret": "hush-2"}])
+    assert back() == {str(node.root): ([], (str(node.root / "a.conf"), str(node.root / "key.conf")))}
+    assert (node.root / "a.conf").read_text() == "two\n"
