@@ -168,12 +168,12 @@ def _number(messages: int) -> str:
     return f"{messages} message{'s' if messages != 1 else ''}"
 
 
-def _refuse_late(source: Source, packed: int, remedy: str) -> int:
-    """Tell how many are aside, unless a sendmail(1) that was still writing has finished one that nobody packed. Raises ConfigError."""
+def _refuse_late(source: Source, packed: int, done: str) -> int:
+    """Count what is aside, unless a sendmail(1) that was still writing has finished one that nobody packed. Raises ConfigError."""
     aside = sum(source.aside.values())
     if aside > packed:
         verb = "were" if aside - packed > 1 else "was"
-        raise ConfigError(f"{_number(aside - packed)} {verb} finished after it had been {remedy}", subject=source.instance)
+        raise ConfigError(f"{_number(aside - packed)} {verb} finished after it had been {done}", subject=source.instance)
     return aside
 
 
@@ -195,7 +195,7 @@ def give_back(source: Source) -> SourcePlan:
     marker = source.marker
     handed = marker is not None and marker.stage == HANDED_OVER
     if marker and handed and marker.packed is not None:
-        _refuse_late(source, marker.packed, "handed over: move it from evacuated/maildrop to maildrop, and run this again")
+        _refuse_late(source, marker.packed, "handed over: take it out of evacuated/maildrop, run this again, and put it into maildrop once Postfix runs")
     steps = [
         *([f"put {_counted(source)} back"] if marker and not handed else []),
         *([f"remove what was handed over to {marker.to}"] if marker and handed else []),
@@ -230,7 +230,8 @@ def to_receive(entry: Evacuation, here: Evacuation | None, *, exists: bool, deli
         return not delivered
     if here is not None or exists:
         what = "still holds what an earlier evacuation brought" if here is not None else "exists and was not received"
-        remedy = "let it empty first" if delivered or here is None else f"remove it if {here.node} took its mail back"
-        nobody = "" if delivered or here is None else ", and nothing delivers it"
-        raise ConfigError(f"{what}{nobody}: {remedy}, or choose another node", subject=entry.temporary)
+        remedy = "let it empty first"
+        if here is not None and not delivered:
+            what, remedy = f"{what}, and nothing delivers it", f"remove it if {here.node} took its mail back"
+        raise ConfigError(f"{what}: {remedy}, or choose another node", subject=entry.temporary)
     return True

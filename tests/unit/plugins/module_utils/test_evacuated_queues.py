@@ -270,8 +270,7 @@ def test_a_message_that_was_finished_after_handing_over_is_not_removed(mx1: Path
     late.chmod(0o744)
     with pytest.raises(ConfigError, match="1 message was finished after it had been handed over"):
         take_back(mx2)
-    # Where a maildrop that Postfix made anew would be.
-    late.rename(mx2.queue / late.name)
+    late.rename(tmp_path / late.name)
     take_back(mx2)
     assert not mx2.evacuated.exists()
 
@@ -330,9 +329,7 @@ def test_an_instance_that_could_not_be_stopped_goes_on(
     assert within(5, lambda: qmgr() == "S")
 
 
-def test_taken_back_after_the_run_was_killed_while_it_waited_the_instance_goes_on(
-    mx2: Paths, qmgr: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_taken_back_after_the_run_was_killed_while_it_waited_the_instance_goes_on(mx2: Paths, qmgr: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     before = held_by(mx2)
     plan = evacuation.fence(_evacuation.read(mx2), node="mx2", to="mx1", name="a" * 32)
     with monkeypatch.context() as patched:
