@@ -170,7 +170,7 @@ def _number(messages: int) -> str:
 
 def _refuse_late(source: Source, packed: int, done: str) -> int:
     """Count what is aside, unless a sendmail(1) that was still writing has finished one that nobody packed. Raises ConfigError."""
-    aside = sum(source.aside.values())
+    aside = sum(source.aside.get(name, 0) for name in MESSAGES)
     if aside > packed:
         verb = "were" if aside - packed > 1 else "was"
         raise ConfigError(f"{_number(aside - packed)} {verb} finished after it had been {done}", subject=source.instance)
