@@ -15,8 +15,8 @@ import stat
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
@@ -95,6 +95,9 @@ def _walk(place: Path) -> Iterator[tuple[Path, os.stat_result]]:
 def apply(paths: Paths, plan: SourcePlan, *, grace: float) -> None:
     """Carry out a plan; killed anywhere, the next run finds what is left to do."""
     _files.sweep(paths.queue, paths.evacuated.name)
+    if plan.resume:
+        # A run that was killed while it waited has left it stopped.
+        _signal(_managers(paths), signal.SIGCONT)
     if plan.mark:
         paths.evacuated.mkdir(mode=0o700, exist_ok=True)
         _files.write(paths.evacuated / MANIFEST, evacuation.render(plan.mark), mode=0o600)
@@ -110,6 +113,8 @@ def apply(paths: Paths, plan: SourcePlan, *, grace: float) -> None:
         _wait_for_writers(paths.evacuated / "maildrop")
     _move(paths.evacuated, paths.queue, plan.put_back)
     if plan.discard:
+        if not _wait_for_writers(paths.evacuated / "maildrop"):
+            raise ConfigError("is still written by a sendmail: run this again when that has ended", file=str(paths.evacuated / "maildrop"))
         _files.discard(paths.evacuated)
     if plan.unmask:
         paths.mask.unlink()
@@ -137,18 +142,30 @@ def _move(origin: Path, target: Path, names: Sequence[str]) -> None:
 
 def _stop(paths: Paths, grace: float) -> None:
     """Stop the instance when no delivery is under way: one that is cut off after the last dot would be made twice."""
-    managers = _instance.children(_instance.master(paths), "qmgr")
-    with contextlib.suppress(ProcessLookupError):
-        for process in managers:
-            os.kill(process, signal.SIGSTOP)
+    managers = _managers(paths)
+    try:
+        _signal(managers, signal.SIGSTOP)
         # The manager hands nothing out any more, and an agent locks the file it delivers.
         _until(lambda: not any(_held(path) for path, _status in _walk(paths.queue / "active")), grace)
-    _run("systemctl", "stop", paths.service)
+        _run("systemctl", "stop", paths.service)
+    except BaseException:
+        _signal(managers, signal.SIGCONT)
+        raise
 
 
-def _wait_for_writers(maildrop: Path) -> None:
+def _managers(paths: Paths) -> set[int]:
+    return _instance.children(_instance.master(paths), "qmgr")
+
+
+def _signal(processes: Iterable[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def _wait_for_writers(maildrop: Path) -> bool:
     recent = time.time() - 60
-    _until(lambda: not any(status.st_mtime > recent and not evacuation.complete(status.st_mode) for _path, status in _walk(maildrop)), _WRITING)
+    return _until(lambda: not any(status.st_mtime > recent and not evacuation.complete(status.st_mode) for _path, status in _walk(maildrop)), _WRITING)
 
 
 def _until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -161,13 +178,13 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def pack(root: Path, entries: Sequence[Evacuation], archive: Path) -> None:
-    """Write the queues that were moved aside into one file. Raises OSError."""
+    """Write the queues that were moved aside into one file, and down how much it holds. Raises OSError."""
     _files.sweep(archive.parent, archive.name)
     handle, name = tempfile.mkstemp(dir=archive.parent, prefix=_files.aside_prefix(archive.name))
     aside = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
-            _write_archive(root, entries, stream)
+            packed = _write_archive(root, entries, stream)
             stream.flush()
             os.fsync(stream.fileno())
         aside.rename(archive)
@@ -175,9 +192,12 @@ def pack(root: Path, entries: Sequence[Evacuation], archive: Path) -> None:
         aside.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, error.filename or str(archive)) from error
     _files.sync_directory(archive.parent)
+    for entry, messages in packed:
+        _files.write(Paths(entry.instance, root).evacuated / MANIFEST, evacuation.render(replace(entry, packed=messages)), mode=0o600)
 
 
-def _write_archive(root: Path, entries: Sequence[Evacuation], stream: IO[bytes]) -> None:
+def _write_archive(root: Path, entries: Sequence[Evacuation], stream: IO[bytes]) -> list[tuple[Evacuation, int]]:
+    """How many messages of each it holds."""
     queues = [(entry, _packed(Paths(entry.instance, root).evacuated)) for entry in entries]
     # A stream has no list of its members: ten thousand of them need no memory.
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -196,6 +216,7 @@ def _write_archive(root: Path, entries: Sequence[Evacuation], stream: IO[bytes])
                     member.mtime = int(member.mtime)
                     tar.addfile(member, source)
                 tar.members = []  # type: ignore[attr-defined]
+    return [(entry, sum(evacuation.queue_of(path) in MESSAGES for path in files)) for entry, files in queues]
 
 
 def _packed(place: Path) -> list[str]:
@@ -221,15 +242,35 @@ class Arrived:
     queues: Mapping[str, int]
 
 
-def arrived(node: str, root: Path = ROOT) -> list[Arrived]:
-    """What is here of a node, whether or not its instance runs yet."""
+def arrived(node: str, root: Path = ROOT, ids: Collection[str] | None = None) -> list[Arrived]:
+    """What is here of a node, whether or not its instance runs yet: all, or what evacuations of these ids brought."""
     found = []
     for marker in sorted((root / "var/spool").glob(f"*/{_RECEIVED}")):
         entry = evacuation.parse(_files.read(marker), file=str(marker))
-        if entry and entry.node == node and entry.temporary == marker.parent.name:
+        if entry and entry.node == node and entry.temporary == marker.parent.name and (ids is None or entry.id in ids):
             sizes = _instance.queue_sizes(marker.parent)
             found.append(Arrived(entry, {name: sizes[name] for name in MESSAGES}))
     return found
+
+
+def unclaimed(node: str, ids: Collection[str], root: Path = ROOT) -> list[Evacuation]:
+    """What is here of a node that takes it back. Raises ConfigError when it is the one to be delivered."""
+    found = [one.evacuation for one in arrived(node, root, ids)]
+    for entry in found:
+        if _delivered(Paths(entry.temporary, root)):
+            raise ConfigError("has an instance that delivers it", subject=entry.temporary)
+    return found
+
+
+def forget(entries: Sequence[Evacuation], root: Path = ROOT) -> None:
+    """Remove what was received and is another node's again."""
+    for entry in entries:
+        _files.discard(Paths(entry.temporary, root).queue)
+
+
+def _delivered(paths: Paths) -> bool:
+    """Whether a Postfix has, or had, the queue."""
+    return os.path.lexists(paths.config)
 
 
 def contents(archive: Path) -> list[tuple[Evacuation, int]]:
@@ -252,9 +293,9 @@ def lacking(entries: Sequence[Evacuation], root: Path = ROOT) -> list[Evacuation
     """Those of an archive that are still to be unpacked. Raises ConfigError."""
     missing = []
     for entry in entries:
-        queue = Paths(entry.temporary, root).queue
-        here = evacuation.parse(_files.read(queue / _RECEIVED), file=str(queue / _RECEIVED))
-        if evacuation.to_receive(entry, here, exists=queue.exists()):
+        paths = Paths(entry.temporary, root)
+        here = evacuation.parse(_files.read(paths.queue / _RECEIVED), file=str(paths.queue / _RECEIVED))
+        if evacuation.to_receive(entry, here, exists=paths.queue.exists(), delivered=_delivered(paths)):
             missing.append(entry)
     return missing
 
@@ -297,6 +338,8 @@ def _settle(entry: Evacuation, aside: Path, queue: Path) -> None:
                 os.fsync(stream.fileno())
         _files.sync_directory(Path(directory))
     _files.write(aside / _RECEIVED, evacuation.render(entry), mode=0o600)
+    # What an earlier try brought may lack what was packed since.
+    _files.discard(queue)
     aside.rename(queue)
     _files.sync_directory(queue.parent)
 

@@ -26,11 +26,14 @@ options:
       - V(received) unpacks O(archive) on the other node, where each becomes the queue of the instance
         C(<instance>-evacuated-<node>), which the module M(mailcluster.postfix.postfix_instance) then runs. Without O(archive), it
         tells what is there.
-      - V(handed_over) writes down, on the first node, that the other one has it all.
+      - V(handed_over) writes down, on the first node, that the other one has it all. It refuses if a C(sendmail) has finished a message
+        since it was packed.
       - V(delivered) has the other node try all of it, and waits until nothing is left but held messages.
-      - V(returned) unmasks the instances, with their queues if those were not handed over, else with empty ones.
+      - V(discarded) has the other node remove O(queues) that it received, before a node takes back what was not handed over.
+      - V(returned) unmasks the instances, with their queues if those were not handed over, else with empty ones. It refuses to remove a
+        message that a C(sendmail) has finished since it was handed over.
     type: str
-    choices: [packed, received, handed_over, delivered, returned]
+    choices: [packed, received, handed_over, delivered, discarded, returned]
     required: true
   node:
     description: The node whose queues are taken.
@@ -41,6 +44,12 @@ options:
     type: list
     elements: str
     default: []
+  queues:
+    description:
+      - The RV(evacuations[].id) of each instance, as V(packed) returned it.
+      - V(received) refuses when what another evacuation brought is in the place of one of them.
+      - V(received) and V(delivered) tell of no others, and V(discarded) removes no others.
+    type: dict
   to:
     description: The node that takes them. Without it, O(state=packed) works in check mode only.
     type: str
@@ -53,7 +62,9 @@ options:
     type: path
     default: /
   archive:
-    description: File that V(packed) writes, on the host where it runs, and V(received) reads and removes. V(handed_over) removes it, too.
+    description: >-
+      File that V(packed) writes, on the host where it runs, and V(received) reads and removes. V(handed_over), V(discarded) and
+      V(returned) remove it, too.
     type: path
   timeout:
     description: Seconds to wait, for deliveries that are under way, or for all of them.
@@ -111,6 +122,10 @@ evacuations:
       description: The instance whose queue it was.
       type: str
       sample: postfix-mx
+    id:
+      description: The evacuation of this instance, empty while nothing is written down.
+      type: str
+      sample: 0f8b3c1d9e7a4b62a5c4d3e2f1a0b9c8
     model:
       description: The instance of the other node that it is to be delivered like.
       type: str
@@ -156,10 +171,12 @@ from ..module_utils._postfix.evacuation import HANDED_OVER, Evacuation, Source, 
 from ..module_utils._postfix.instance import Paths
 from ..module_utils._postfix.lines import ConfigError
 
+LOCK = Path("/run/mailcluster/.evacuation.lock")
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "state": {"type": "str", "choices": ["packed", "received", "handed_over", "delivered", "returned"], "required": True},
+    "state": {"type": "str", "choices": ["packed", "received", "handed_over", "delivered", "discarded", "returned"], "required": True},
     "node": {"type": "str", "required": True},
     "instances": {"type": "list", "elements": "str", "default": []},
+    "queues": {"type": "dict"},
     "to": {"type": "str", "default": ""},
     "root": {"type": "path", "default": "/"},
     "archive": {"type": "path"},
@@ -200,7 +217,7 @@ def leave(module: AnsibleModule) -> dict[str, Any]:
         steps.append(f"pack {', '.join(entry.instance for entry in taken)}")
     if packing and taken and archive and not module.check_mode:
         _evacuation.pack(Path(module.params["root"]), taken, archive)
-    if module.params["state"] == "handed_over" and archive and not module.check_mode:
+    if not packing and archive and not module.check_mode:
         archive.unlink(missing_ok=True)
     told = [_told(source.instance, entry, source.messages, module.params["node"]) for source, entry in zip(after, markers, strict=True)]
     return {"changed": bool(steps), "steps": steps, "evacuations": told, "diff": _diff(sources, plans), **({"archive": bool(taken)} if packing else {})}
@@ -209,6 +226,7 @@ def leave(module: AnsibleModule) -> dict[str, Any]:
 def _told(instance: str, entry: Evacuation | None, messages: dict[str, int], node: str) -> dict[str, Any]:
     return {
         "instance": instance,
+        "id": entry.id if entry else "",
         "model": evacuation.model(instance),
         "temporary": evacuation.temporary(instance, node),
         "to": entry.to if entry else "",
@@ -238,12 +256,23 @@ def arrive(module: AnsibleModule) -> dict[str, Any]:
     """What happens on the node that takes them. Raises ConfigError."""
     steps: list[str] = []
     archive = Path(module.params["archive"]) if module.params["archive"] else None
+    node, queues = module.params["node"], module.params["queues"]
+    if module.params["state"] == "received" and queues:
+        _evacuation.lacking([Evacuation(id=name, node=node, instance=instance, to="") for instance, name in queues.items()])
     if module.params["state"] == "delivered":
         steps = [f"deliver {name}" for name in module.params["instances"]]
         if not module.check_mode:
             _evacuation.deliver(module.params["instances"], module.params["timeout"])
+    elif module.params["state"] == "discarded":
+        with _files.locked(LOCK):
+            unclaimed = _evacuation.unclaimed(node, set((queues or {}).values()))
+            steps = [f"remove {entry.temporary}" for entry in unclaimed]
+            if not module.check_mode:
+                _evacuation.forget(unclaimed)
+                if archive:
+                    archive.unlink(missing_ok=True)
     elif archive and (archive.exists() or not module.check_mode):
-        with _files.locked(Path("/run/mailcluster/.evacuation.lock")):
+        with _files.locked(LOCK):
             lacking = _evacuation.lacking([entry for entry, _count in _evacuation.contents(archive)])
             steps = [f"receive {entry.temporary}" for entry in lacking]
             if not module.check_mode:
@@ -251,7 +280,7 @@ def arrive(module: AnsibleModule) -> dict[str, Any]:
                 archive.unlink()
     elif archive:
         steps = [f"receive what {archive} will hold"]
-    found = _evacuation.arrived(module.params["node"])
+    found = _evacuation.arrived(node, ids=queues if queues is None else set(queues.values()))
     told = [_told(entry.evacuation.instance, entry.evacuation, dict(entry.queues), entry.evacuation.node) for entry in found]
     return {"changed": bool(steps), "steps": steps, "evacuations": told}
 
@@ -260,7 +289,7 @@ def main() -> None:
     """Plan, act, answer."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        result = (arrive if module.params["state"] in ("received", "delivered") else leave)(module)
+        result = (arrive if module.params["state"] in ("received", "delivered", "discarded") else leave)(module)
     except ConfigError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -35,13 +35,14 @@ _ID = re.compile(r"[0-9a-f]{32}\Z")
 
 @dataclass(frozen=True, kw_only=True)
 class Evacuation:
-    """What is written down beside a queue; ``id`` is of one evacuation of one instance."""
+    """What is written down beside a queue; ``id`` is of one evacuation of one instance, ``packed`` the messages in its archive."""
 
     id: str
     node: str
     instance: str
     to: str
     stage: str = FENCED
+    packed: int | None = None
 
     @property
     def temporary(self) -> str:
@@ -127,6 +128,7 @@ class SourcePlan(Plan):
     put_back: tuple[str, ...] = ()
     discard: bool = False
     unmask: bool = False
+    resume: bool = False
 
 
 def fence(source: Source, *, node: str, to: str, name: str) -> SourcePlan:
@@ -159,8 +161,20 @@ def fence(source: Source, *, node: str, to: str, name: str) -> SourcePlan:
 
 
 def _counted(source: Source) -> str:
-    total = sum(source.messages.values())
-    return f"{total} message{'s' if total != 1 else ''}"
+    return _number(sum(source.messages.values()))
+
+
+def _number(messages: int) -> str:
+    return f"{messages} message{'s' if messages != 1 else ''}"
+
+
+def _refuse_late(source: Source, packed: int, done: str) -> int:
+    """Count what is aside, unless a sendmail(1) that was still writing has finished one that nobody packed. Raises ConfigError."""
+    aside = sum(source.aside.get(name, 0) for name in MESSAGES)
+    if aside > packed:
+        verb = "were" if aside - packed > 1 else "was"
+        raise ConfigError(f"{_number(aside - packed)} {verb} finished after it had been {done}", subject=source.instance)
+    return aside
 
 
 def hand_over(source: Source) -> SourcePlan:
@@ -169,16 +183,19 @@ def hand_over(source: Source) -> SourcePlan:
         raise ConfigError("is not being evacuated", subject=source.instance)
     if source.marker.stage == HANDED_OVER:
         return SourcePlan()
+    packed = _refuse_late(source, source.marker.packed or 0, "packed: run this again")
     return SourcePlan(
         steps=(f"{source.instance}: hand the queue over to {source.marker.to}",),
-        mark=replace(source.marker, stage=HANDED_OVER),
+        mark=replace(source.marker, stage=HANDED_OVER, packed=packed),
     )
 
 
 def give_back(source: Source) -> SourcePlan:
-    """Let the instance run again: with its queue if that was not handed over, else with an empty one."""
+    """Let the instance run again: with its queue if that was not handed over, else with an empty one. Raises ConfigError."""
     marker = source.marker
     handed = marker is not None and marker.stage == HANDED_OVER
+    if marker and handed and marker.packed is not None:
+        _refuse_late(source, marker.packed, "handed over: take it out of evacuated/maildrop, run this again, and put it into maildrop once Postfix runs")
     steps = [
         *([f"put {_counted(source)} back"] if marker and not handed else []),
         *([f"remove what was handed over to {marker.to}"] if marker and handed else []),
@@ -189,6 +206,7 @@ def give_back(source: Source) -> SourcePlan:
         put_back=() if handed else tuple(source.aside),
         discard=marker is not None,
         unmask=bool(source.masked),
+        resume=source.running,
     )
 
 
@@ -206,11 +224,14 @@ def from_manifest(text: str) -> list[tuple[Evacuation, int]]:
         raise ConfigError("does not begin with what is in it", file=MANIFEST) from error
 
 
-def to_receive(entry: Evacuation, here: Evacuation | None, *, exists: bool) -> bool:
-    """Whether a queue is still to be unpacked. Raises ConfigError when another one is in its place."""
+def to_receive(entry: Evacuation, here: Evacuation | None, *, exists: bool, delivered: bool) -> bool:
+    """Whether a queue is to be unpacked, which one may have been before, but not delivered. Raises ConfigError when another one is in its place."""
     if here is not None and here.id == entry.id:
-        return False
+        return not delivered
     if here is not None or exists:
         what = "still holds what an earlier evacuation brought" if here is not None else "exists and was not received"
-        raise ConfigError(f"{what}: let it empty first, or choose another node", subject=entry.temporary)
+        remedy = "let it empty first"
+        if here is not None and not delivered:
+            what, remedy = f"{what}, and nothing delivers it", f"remove it if {here.node} took its mail back"
+        raise ConfigError(f"{what}: {remedy}, or choose another node", subject=entry.temporary)
     return True

@@ -76,6 +76,35 @@ def test_a_tier_playbook_begins_with_the_check(name: str) -> None:
     assert [play["ansible.builtin.import_playbook"] for play in plays] == ["check.yml", "tiers/base.yml", f"tiers/{name}.yml"]
 
 
+def of_evacuation(expression: str, **variables: object) -> object:
+    """What a variable of the playbook is."""
+    own = yaml.safe_load((PLAYBOOKS / "evacuate.yml").read_text(encoding="utf-8"))[0]["vars"]
+    return value(expression, **{name: trust_as_template(text) for name, text in own.items()}, **variables)
+
+
+def test_mail_is_brought_only_where_every_instance_runs() -> None:
+    halves, whole = ([{"name": "a", "running": True}, {"name": "b", "running": second}] for second in (False, True))
+    results = [{"item": "mx1", "instances": halves}, {"item": "mx2", "unreachable": True}, {"item": "mx3", "failed": True}, {"item": "mx4", "instances": whole}]
+    assert of_evacuation("{{ __target }}", evacuate_candidates={"results": results}) == "mx4"
+    assert of_evacuation("{{ __serving | length }}", evacuate_candidates={"results": results[:3]}) == 0
+
+
+@pytest.mark.parametrize(
+    ("stages", "handed", "back"),
+    [
+        pytest.param(["fenced", "fenced"], False, True, id="its own"),
+        pytest.param(["", "fenced"], False, True, id="one was never taken"),
+        pytest.param(["handed over", "handed over"], True, False, id="the other node's"),
+        pytest.param(["", "handed over"], True, False, id="one is the other node's, one was never taken"),
+        pytest.param(["handed over", "fenced"], False, False, id="killed between the two"),
+        pytest.param(["", ""], False, True, id="none was taken"),
+    ],
+)
+def test_a_node_takes_back_what_no_other_has(stages: list[str], handed: bool, back: bool) -> None:
+    before = {"evacuations": [{"stage": stage} for stage in stages]}
+    assert of_evacuation("{{ [__handed, __back] }}", evacuate_before=before, evacuate_return=True) == [handed, back]
+
+
 def play(name: str, inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ansible", "playbook", f"mailcluster.postfix.{name}", "-i", inventory, *arguments],

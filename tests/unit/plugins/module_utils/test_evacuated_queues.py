@@ -8,12 +8,15 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import subprocess
 import tarfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _evacuation, _files
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _evacuation, _files, _instance
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix import evacuation
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.evacuation import MESSAGES, MOVED, Evacuation
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.instance import Paths
@@ -66,8 +69,8 @@ def _postfix_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_evacuation, "_account", lambda: (os.getuid(), os.getgid()))
 
 
-def pack(mx2: Paths, archive: Path, to: str = "mx1") -> list[Evacuation]:
-    _evacuation.apply(mx2, evacuation.fence(_evacuation.read(mx2), node="mx2", to=to, name="a" * 32), grace=0)
+def pack(mx2: Paths, archive: Path, to: str = "mx1", name: str = "a" * 32) -> list[Evacuation]:
+    _evacuation.apply(mx2, evacuation.fence(_evacuation.read(mx2), node="mx2", to=to, name=name), grace=0)
     marker = _evacuation.read(mx2).marker
     assert marker
     if marker.stage == evacuation.HANDED_OVER:
@@ -80,10 +83,18 @@ def receive(mx1: Paths, archive: Path) -> None:
     _evacuation.unpack(archive, _evacuation.lacking([entry for entry, _count in _evacuation.contents(archive)], mx1.root), mx1.root)
 
 
+def hand_over(mx2: Paths) -> None:
+    _evacuation.apply(mx2, evacuation.hand_over(_evacuation.read(mx2)), grace=0)
+
+
+def take_back(mx2: Paths) -> None:
+    _evacuation.apply(mx2, evacuation.give_back(_evacuation.read(mx2)), grace=0)
+
+
 def evacuate(mx2: Paths, mx1: Paths, archive: Path) -> None:
     if pack(mx2, archive):
         receive(mx1, archive)
-        _evacuation.apply(mx2, evacuation.hand_over(_evacuation.read(mx2)), grace=0)
+        hand_over(mx2)
 
 
 def held_by(paths: Paths) -> dict[str, str]:
@@ -171,7 +182,7 @@ def handed(paths: Paths) -> bool:
 def test_returned_before_it_was_handed_over_the_node_has_its_queue_again(mx2: Paths, tmp_path: Path) -> None:
     before = held_by(mx2)
     pack(mx2, tmp_path / "archive")
-    _evacuation.apply(mx2, evacuation.give_back(_evacuation.read(mx2)), grace=0)
+    take_back(mx2)
     assert held_by(mx2) == before
     assert not mx2.evacuated.exists()
     assert not mx2.mask.is_symlink()
@@ -179,10 +190,158 @@ def test_returned_before_it_was_handed_over_the_node_has_its_queue_again(mx2: Pa
 
 def test_returned_afterwards_it_has_an_empty_one(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
     evacuate(mx2, mx1, tmp_path / "archive")
-    _evacuation.apply(mx2, evacuation.give_back(_evacuation.read(mx2)), grace=0)
+    take_back(mx2)
     assert held_by(mx2) == {}
     assert not mx2.evacuated.exists()
     assert not mx2.mask.is_symlink()
+
+
+def test_taken_back_after_it_was_received_the_copy_is_never_delivered_even_if_the_other_node_kept_it(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    pack(mx2, tmp_path / "archive")
+    receive(mx1, tmp_path / "archive")
+    take_back(mx2)
+    for path in FILES:
+        (mx2.queue / path).unlink()
+    pack(mx2, tmp_path / "archive", name="b" * 32)
+    assert _evacuation.arrived("mx2", mx1.root, ids={"b" * 32}) == []
+    assert [one.evacuation.id for one in _evacuation.arrived("mx2", mx1.root)] == ["a" * 32]
+
+
+def test_what_a_node_takes_back_is_removed_from_the_other_and_can_be_evacuated_there_again(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    pack(mx2, tmp_path / "archive")
+    receive(mx1, tmp_path / "archive")
+    assert [entry.id for entry in _evacuation.unclaimed("mx2", {"b" * 32}, mx1.root)] == []
+    assert [entry.id for entry in _evacuation.unclaimed("mx2", {"a" * 32}, mx1.root)] == ["a" * 32]
+    _evacuation.forget(_evacuation.unclaimed("mx2", {"a" * 32}, mx1.root), mx1.root)
+    assert not brought(mx1).queue.exists()
+    take_back(mx2)
+    evacuate(mx2, mx1, tmp_path / "archive")
+    assert held_by(brought(mx1)) == {path: path for path in FILES}
+
+
+def test_what_an_instance_delivers_is_not_removed(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    evacuate(mx2, mx1, tmp_path / "archive")
+    brought(mx1).config.symlink_to("mailcluster")
+    with pytest.raises(ConfigError, match="has an instance that delivers it"):
+        _evacuation.unclaimed("mx2", {"a" * 32}, mx1.root)
+
+
+def test_a_node_that_is_busy_with_another_evacuation_refuses_before_there_is_an_archive(mx1: Paths, mx2: Paths, tmp_path: Path) -> None:
+    evacuate(mx2, mx1, tmp_path / "archive")
+    entry = Evacuation(id="a" * 32, node="mx2", instance="postfix-mx", to="")
+    _evacuation.lacking([entry], mx1.root)
+    with pytest.raises(ConfigError, match="an earlier evacuation brought"):
+        _evacuation.lacking([replace(entry, id="b" * 32)], mx1.root)
+
+
+@pytest.fixture
+def late(mx2: Paths) -> Path:
+    """A file that sendmail(1) still writes when the queue is packed."""
+    path = mx2.evacuated / "maildrop/4bFz7Q2kXNz9wF"
+    before = mx2.queue / "maildrop" / path.name
+    before.write_text("half a mess")
+    before.chmod(0o644)
+    # So old that nobody waits for it.
+    os.utime(before, (0, 0))
+    return path
+
+
+def test_a_message_that_was_finished_after_packing_is_not_left_behind(mx1: Paths, mx2: Paths, late: Path, tmp_path: Path) -> None:
+    pack(mx2, tmp_path / "archive")
+    receive(mx1, tmp_path / "archive")
+    late.chmod(0o744)
+    with pytest.raises(ConfigError, match="1 message was finished after it had been packed"):
+        hand_over(mx2)
+    evacuate(mx2, mx1, tmp_path / "archive")
+    assert set(held_by(brought(mx1))) == {*FILES, f"maildrop/{late.name}"}
+
+
+def test_a_message_that_was_finished_in_an_empty_queue_is_not_left_behind(mx2: Paths, late: Path) -> None:
+    for path in FILES:
+        (mx2.queue / path).unlink()
+    _evacuation.apply(mx2, evacuation.fence(_evacuation.read(mx2), node="mx2", to="mx1", name="a" * 32), grace=0)
+    late.chmod(0o744)
+    with pytest.raises(ConfigError, match="1 message was finished"):
+        hand_over(mx2)
+
+
+def test_a_message_that_was_finished_after_handing_over_is_not_removed(mx1: Paths, mx2: Paths, late: Path, tmp_path: Path) -> None:
+    evacuate(mx2, mx1, tmp_path / "archive")
+    late.chmod(0o744)
+    with pytest.raises(ConfigError, match="1 message was finished after it had been handed over"):
+        take_back(mx2)
+    late.rename(tmp_path / late.name)
+    take_back(mx2)
+    assert not mx2.evacuated.exists()
+
+
+def test_a_message_that_is_still_being_written_is_not_removed(mx1: Paths, mx2: Paths, late: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_evacuation, "_WRITING", 0.0)
+    evacuate(mx2, mx1, tmp_path / "archive")
+    os.utime(late)
+    with pytest.raises(ConfigError, match="is still written"):
+        take_back(mx2)
+    assert late.exists()
+
+
+@pytest.fixture
+def qmgr(mx2: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """A process of that name below a running master; the state that the kernel has it in."""
+    (tmp_path / "qmgr").symlink_to("/bin/sleep")
+    (mx2.queue / "pid").mkdir()
+    # Whoever stops an instance looks for this one on the host's own disk.
+    monkeypatch.setattr(_evacuation, "ROOT", mx2.root)
+    master = os.getpid()
+    monkeypatch.setattr(_instance, "master", lambda _paths: master)
+    with (mx2.queue / "pid/master.pid").open("w") as stream, subprocess.Popen([tmp_path / "qmgr", "60"]) as process:
+
+        def state() -> str:
+            return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield state
+        process.kill()
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [pytest.param("_until", KilledError, id="while deliveries are waited for"), pytest.param("_run", ConfigError, id="systemd cannot")]
+)
+def test_an_instance_that_could_not_be_stopped_goes_on(
+    mx2: Paths, qmgr: Callable[[], str], monkeypatch: pytest.MonkeyPatch, name: str, error: type[BaseException]
+) -> None:
+    seen = []
+
+    def fail(*_arguments: object) -> None:
+        seen.append(within(5, lambda: qmgr() == "T"))
+        raise error("no")
+
+    monkeypatch.setattr(_evacuation, name, fail)
+    with pytest.raises(error):
+        _evacuation.apply(mx2, evacuation.fence(_evacuation.read(mx2), node="mx2", to="mx1", name="a" * 32), grace=0)
+    assert seen == [True]
+    assert within(5, lambda: qmgr() == "S")
+
+
+def test_taken_back_after_the_run_was_killed_while_it_waited_the_instance_goes_on(mx2: Paths, qmgr: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = held_by(mx2)
+    plan = evacuation.fence(_evacuation.read(mx2), node="mx2", to="mx1", name="a" * 32)
+    with monkeypatch.context() as patched:
+        patched.setattr(_evacuation, "_until", lambda *_arguments: os._exit(9))
+        # A kill that nothing catches needs a process of its own.
+        if (child := os.fork()) == 0:
+            _evacuation.apply(mx2, plan, grace=0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert within(5, lambda: qmgr() == "T")
+    take_back(mx2)
+    assert within(5, lambda: qmgr() == "S")
+    assert held_by(mx2) == before
 
 
 def test_a_disk_on_which_a_postfix_of_this_host_still_runs_is_refused(mx2: Paths) -> None:

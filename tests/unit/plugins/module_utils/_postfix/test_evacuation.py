@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,7 +64,8 @@ def test_what_would_deliver_a_message_twice_is_refused(found: Source, to: str, r
 
 
 def test_a_queue_is_handed_over_once_and_only_if_it_was_fenced() -> None:
-    assert evacuation.hand_over(source(marker=FENCED)).mark == HANDED
+    assert evacuation.hand_over(source(marker=FENCED)).mark == replace(HANDED, packed=0)
+    assert evacuation.hand_over(source(marker=replace(FENCED, packed=3), aside={"hold": 3})).mark == replace(HANDED, packed=3)
     assert not evacuation.hand_over(source(marker=HANDED)).changed
     with pytest.raises(ConfigError, match="is not being evacuated"):
         evacuation.hand_over(source())
@@ -118,9 +120,12 @@ def test_what_cannot_be_read_is_refused_rather_than_delivered(text: str) -> None
 
 def test_a_queue_is_received_once_and_never_into_another_one() -> None:
     other = Evacuation(id="1" * 32, node="mx2", instance="postfix-mx", to="mx1")
-    assert evacuation.to_receive(FENCED, None, exists=False)
-    assert not evacuation.to_receive(FENCED, HANDED, exists=True)
-    with pytest.raises(ConfigError, match="an earlier evacuation"):
-        evacuation.to_receive(FENCED, other, exists=True)
+    assert evacuation.to_receive(FENCED, None, exists=False, delivered=False)
+    assert evacuation.to_receive(FENCED, FENCED, exists=True, delivered=False)
+    assert not evacuation.to_receive(FENCED, HANDED, exists=True, delivered=True)
+    with pytest.raises(ConfigError, match="an earlier evacuation brought: let it empty first, or choose another node"):
+        evacuation.to_receive(FENCED, other, exists=True, delivered=True)
+    with pytest.raises(ConfigError, match="and nothing delivers it: remove it if mx2 took its mail back, or choose another node"):
+        evacuation.to_receive(FENCED, other, exists=True, delivered=False)
     with pytest.raises(ConfigError, match="was not received"):
-        evacuation.to_receive(FENCED, None, exists=True)
+        evacuation.to_receive(FENCED, None, exists=True, delivered=False)
