@@ -123,7 +123,7 @@ def read(paths: Paths, tables: Sequence[DataTable]) -> Before:
         data={entry.table.name: found for entry in tables if (found := _published(paths, entry.table))},
         unit=_files.read(paths.unit),
         enabled=paths.enabled.is_symlink(),
-        registered=default is None or str(paths.config) in _alternates(default),
+        registered=default is None or is_registered(paths, default),
         owner=(_files.read(paths.owner) or "").strip(),
     )
 
@@ -194,6 +194,11 @@ def _journal(paths: Paths) -> Mapping[str, object]:
 
 def _alternates(text: str) -> list[str]:
     return words(main_cf.parameters(text).get("alternate_config_directories", ""))
+
+
+def is_registered(paths: Paths, default: str) -> bool:
+    """Whether the default instance's main.cf lists the instance, so that users may ask for its queue."""
+    return str(paths.config) in _alternates(default)
 
 
 def _published(paths: Paths, entry: Table) -> Published | None:

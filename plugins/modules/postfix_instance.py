@@ -20,6 +20,7 @@ description:
   - The instance runs under C(mailcluster-postfix@<name>.service), which the module installs. Its queue is C(/var/spool/<name>), its data
     directory C(/var/lib/<name>).
   - A run that is killed is finished by the next one.
+  - An instance that runs its generation is recognised by one command, without Python on the node.
   - An instance whose queue was taken by another node (M(mailcluster.postfix.postfix_evacuation)) is refused until it is returned.
 author:
   - mailcluster contributors (@mailcluster)
@@ -258,7 +259,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _files, _instance, _serving
 from ..module_utils._instance import Report, desired
 from ..module_utils._postfix.generation import Generation
-from ..module_utils._postfix.instance import Before, InstancePlan, Paths, Wanted, plan
+from ..module_utils._postfix.instance import Before, InstancePlan, Paths, Wanted, plan, result
 from ..module_utils._postfix.lines import ConfigError
 
 _SERVICE = {
@@ -327,18 +328,8 @@ def present(module: AnsibleModule, paths: Paths) -> dict[str, Any]:
         _validate(module, paths, made, wanted, before, steps, report)
     for warning in [*report.deprecated, *report.warnings, *report.unvalidated]:
         module.warn(warning)
-    shared, _dash, local = wanted.target.partition("-")
     return {
-        "changed": steps.changed,
-        "diff": list(steps.diff),
-        "steps": list(steps.steps),
-        "generation": wanted.target,
-        "shared": shared,
-        "local": local,
-        "previous": before.active,
-        "load": steps.load,
-        "reasons": list(steps.reasons),
-        "per_node": [*sorted(module.params["local"]), *(f"{entry['service']}/{entry['type']}" for entry in module.params["local_services"])],
+        **result(module.params, wanted, before.active, steps),
         "deprecated": report.deprecated,
         "seconds": report.seconds,
         "unvalidated": report.unvalidated,
@@ -367,12 +358,12 @@ def main() -> None:
     try:
         paths = Paths(module.params["name"])
         _instance.refuse_evacuated(paths)
-        result = absent(module, paths) if module.params["state"] == "absent" else present(module, paths)
+        told = absent(module, paths) if module.params["state"] == "absent" else present(module, paths)
     except ConfigError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{module.params['name']}: {_files.told(error)}")
-    module.exit_json(**result)
+    module.exit_json(**told)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .._plan import Difference, Plan, difference, differences
 from .generation import Table, changes, restart_reasons
@@ -236,6 +237,23 @@ def plan(paths: Paths, before: Before, wanted: Wanted) -> InstancePlan:
         data=data,
         prove=wanted.started and (activate or bool(load) or before.unproven),
     )
+
+
+def result(parameters: Mapping[str, Any], wanted: Wanted, before: str, steps: InstancePlan) -> dict[str, Any]:
+    """Return what the module tells of a plan, C(before) being the generation that was active."""
+    shared, _dash, local = wanted.target.partition("-")
+    return {
+        "changed": steps.changed,
+        "diff": list(steps.diff),
+        "steps": list(steps.steps),
+        "generation": wanted.target,
+        "shared": shared,
+        "local": local,
+        "previous": before,
+        "load": steps.load,
+        "reasons": list(steps.reasons),
+        "per_node": [*sorted(parameters["local"]), *(f"{entry['service']}/{entry['type']}" for entry in parameters["local_services"])],
+    }
 
 
 def _load(before: Before, wanted: Wanted, *, edited: bool) -> tuple[str, tuple[str, ...]]:
