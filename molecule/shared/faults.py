@@ -240,7 +240,7 @@ def deaths(site: Site) -> Iterator[Case]:
 
 def freezes(site: Site) -> Iterator[Case]:
     """One node of each tier, and the one with valkey's primary."""
-    primary = next(iter(site.variables.values())).get("valkey_primary")
+    primary = site.variables[site.nodes[0].name].get("valkey_primary")
     for node in sorted(site.nodes, key=by_tier):
         if node.name == primary or any(node == site.tier(tier)[0] for tier in node.tiers):
             yield Case(

@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         del tmp
         self.validate_argument_spec({})
         with contextlib.suppress(ValueError):
-            system, _, version = ask(self, _QUESTION).strip().partition(" ")
+            system, _blank, version = ask(self, _QUESTION).strip().partition(" ")
             if system == "debian" and version.isdecimal():
                 return {"changed": False, "ansible_facts": {"distribution_major_version": version}}
         arguments = {"gather_subset": ["!all", "!min", "distribution"]}

@@ -95,4 +95,3 @@ def test_silence_is_the_longest_time_without_an_acknowledgement_after_the_fault(
 )
 def test_the_promise_is_judged(account: load.Account, told: list[str]) -> None:
     assert account.problems() == told
-

@@ -23,7 +23,7 @@ KEYS = (
 
 def records(
     *,
-    regions: Sequence[Mapping[str, Any]] = cases.REGIONS,
+    regions: Sequence[Mapping[str, Any]] | None = None,
     vips: bool = True,
     without: Sequence[str] = (),
     public: Mapping[str, Sequence[str]] | None = None,
@@ -32,7 +32,7 @@ def records(
     senders: Sequence[_dns.Sender] | None = None,
 ) -> list[_dns.Record]:
     """The records of the cluster of `cluster_cases`; `without` leaves edges out, `public` gives nodes a public address."""
-    entries = [region if vips else {**region, "vips": []} for region in regions]
+    entries = [region if vips else {**region, "vips": []} for region in (cases.REGIONS if regions is None else regions)]
     hostvars = {host: {**values, "mailcluster_public_addresses": (public or {}).get(host)} for host, values in cases.HOSTVARS.items()}
     members = {**cases.MEMBERS, "edge": [edge for edge in cases.MEMBERS["edge"] if edge.name not in without]}
     return _dns.records(

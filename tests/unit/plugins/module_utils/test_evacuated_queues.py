@@ -139,6 +139,18 @@ def test_received_again_after_it_was_not_written_down_it_is_there_once(mx1: Path
     assert held_by(brought(mx1)) == {path: path for path in FILES}
 
 
+def counted(function: Callable[..., object], left: list[int]) -> Callable[..., object]:
+    """The function, until it is called for the last time that is left."""
+
+    def call(*arguments: object, **options: object) -> object:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KilledError
+        return function(*arguments, **options)
+
+    return call
+
+
 def test_killed_at_every_change_of_the_disk_each_message_is_deliverable_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step = 0
     finished = False
@@ -149,19 +161,10 @@ def test_killed_at_every_change_of_the_disk_each_message_is_deliverable_once(tmp
         with monkeypatch.context() as patched:
             left = [step]
 
-            def counted(function: Callable[..., object], left: list[int] = left) -> Callable[..., object]:
-                def call(*arguments: object, **options: object) -> object:
-                    left[0] -= 1
-                    if left[0] == 0:
-                        raise KilledError
-                    return function(*arguments, **options)
-
-                return call
-
             # A real one is what makes the test slow.
             patched.setattr(os, "fsync", lambda _descriptor: None)
             for owner, name in ((Path, "rename"), (Path, "mkdir"), (Path, "symlink_to"), (os, "fsync"), (os, "utime"), (os, "fchmod")):
-                patched.setattr(owner, name, counted(getattr(owner, name)))
+                patched.setattr(owner, name, counted(getattr(owner, name), left))
             try:
                 evacuate(second, first, place / "archive")
                 finished = True

@@ -199,7 +199,7 @@ def test_a_restart_is_refused_while_the_node_serves(node: Node, monkeypatch: pyt
     monkeypatch.setattr(_serving, "services", lambda: ["mx", "internal"])
     with pytest.raises(ConfigError) as error:
         node.call("a.conf", "start.conf", content="y\n", restart="drained")
-    assert (str(error.value).split(";")[0], node.done) == (f"daemon.service: {node.root}/a.conf", [])
+    assert (str(error.value).partition(";")[0], node.done) == (f"daemon.service: {node.root}/a.conf", [])
     assert f"{node.root}/start.conf needs a restart, and the node serves mx, internal" in str(error.value)
     assert (node.root / "start.conf").read_text() == "x\n"
 
