@@ -62,8 +62,9 @@ def ask(action: ActionBase, script: str) -> str:
 
     It comes on standard input: without, ssh(1) would give it a terminal, and what is called out to all terminals would be in the answer.
     """
+    told = f"{script}\n".encode("utf-8", "surrogateescape")
     # Of a login shell the globs are not known, nor its decimal point.
-    answer = action._low_level_execute_command("LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/sh", in_data=f"{script}\n", encoding_errors="surrogateescape")
+    answer = action._low_level_execute_command("LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin /bin/sh", in_data=told, encoding_errors="surrogateescape")
     if answer["rc"]:
         raise ValueError(answer["stderr"])
     return str(answer["stdout"])

@@ -59,11 +59,12 @@ class Host:
         os.utime(path, (past := time.time() - age, past))
         return path
 
-    def low_level(self, command: str, in_data: str, **_options: Any) -> dict[str, Any]:
-        self.commands.append(in_data)
+    def low_level(self, command: str, in_data: bytes, **_options: Any) -> dict[str, Any]:
+        self.commands.append(in_data.decode())
         command = command.replace("PATH=", f"PATH={self.programs}:", 1)
-        done = subprocess.run(["/bin/sh", "-c", command], input=in_data, capture_output=True, encoding="utf-8", errors="surrogateescape", check=False)
-        return {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+        done = subprocess.run(["/bin/sh", "-c", command], input=in_data, capture_output=True, check=False)
+        said = {name: getattr(done, name).decode("utf-8", "surrogateescape") for name in ("stdout", "stderr")}
+        return {"rc": done.returncode, **said}
 
     def act(self, action: type[QuickAction | release_facts.ActionModule], arguments: dict[str, Any], **task: Any) -> dict[str, Any]:
         made = action(MagicMock(args=arguments, **{"async_val": 0, "check_mode": False, **task}), MagicMock(), MagicMock(), DataLoader(), MagicMock(), None)
