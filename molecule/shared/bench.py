@@ -496,11 +496,14 @@ def activation(bench: Bench, nodes: Fleet) -> None:
     broken = {"smtpd_sasl_auth_enable": True, "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
     turn = 0
 
-    def play(more: Mapping[str, Any], *, fails: bool = False) -> tuple[Run, Watch]:
-        wanted = {"name": "postfix-watched", "main": {**QUIET, "smtpd_banner": f"watched ESMTP {turn}.", **more}, "services": services}
+    def play(more: Mapping[str, Any], *, fails: bool = False, **options: Any) -> tuple[Run, Watch]:
+        wanted = {"main": {**QUIET, "smtpd_banner": f"watched ESMTP {turn}.", **more}, "services": services, **options}
+        return run("refused" if fails else "activated", wanted, fails=fails)
+
+    def run(name: str, wanted: Mapping[str, Any], *, fails: bool = False) -> tuple[Run, Watch]:
+        task = {"name": "Run an instance", "mailcluster.postfix.postfix_instance": {"name": "postfix-watched", **wanted}}
         with Watch((address(1), 2526)) as watch:
-            name = "refused" if fails else "activated"
-            done = nodes.play(name, [_play({"name": "Run an instance", "mailcluster.postfix.postfix_instance": wanted})], changes=True, fails=fails)
+            done = nodes.play(name, [_play(task)], changes=True, fails=fails)
             # The client has to see what comes after the end, too.
             time.sleep(0.2)
         return done, watch
@@ -514,6 +517,19 @@ def activation(bench: Bench, nodes: Fleet) -> None:
             raise LabError("nobody was greeted by the new generation")
         return served[0] - done.task.begun
 
+    def rolled_back(*, after: Mapping[str, Any]) -> float:
+        """From a generation with other parameters, which may be one that Postfix chokes on, to the one before."""
+        nonlocal turn
+        turn += 1
+        play({})
+        # It is active without a probe, as one is that choked later.
+        play(after, validate=False, probe=False)
+        done, watch = run("rolled-back", {"generation": "previous"})
+        served = [when for when, greeting in watch.answers if f" {turn}." in greeting and when > done.task.begun]
+        if not served:
+            raise LabError("nobody was greeted by the generation before")
+        return served[0] - done.task.begun
+
     def refused() -> tuple[float, float]:
         done, watch = play(broken, fails=True)
         back = re.search(r"is back and serves, after ([\d.]+) s", done.output)
@@ -521,10 +537,18 @@ def activation(bench: Bench, nodes: Fleet) -> None:
             raise LabError(f"the refused generation was not put back: {done.output[-500:]}")
         return longest_gap([when for when, _greeting in watch.answers]), float(back[1])
 
-    changed = bench.sample({"a changed parameter": activated})
+    changed = bench.sample(
+        {
+            "a changed parameter": activated,
+            "a rollback": lambda: rolled_back(after={"smtpd_banner": "another ESMTP"}),
+            "a rollback from what chokes": lambda: rolled_back(after=broken),
+        }
+    )
     outages = bench.sample({"a generation that only the probe refuses": refused})["a generation that only the probe refuses"]
     bench.report(
         Figure("from the start of the task with a changed parameter to the new generation serving", median(changed["a changed parameter"]), target=1.0),
+        Figure("from the start of the task to the generation before serving again", median(changed["a rollback"]), target=2.0),
+        Figure("the same, from a generation that Postfix chokes on", median(changed["a rollback from what chokes"]), target=2.0),
         Figure("a generation that only the probe refuses: outage a client sees, until the old one serves", median(gap for gap, _back in outages), target=2.0),
         Figure("the same, the way back alone", median(back for _gap, back in outages)),
     )
