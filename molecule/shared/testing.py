@@ -318,6 +318,8 @@ SECONDS = pytest.StashKey[float]()
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     if report.when == "call" or not report.passed:
         mark = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}[report.outcome]
-        line = f"{mark:8}{getattr(report, 'seconds', report.duration):6.1f} s  {getattr(report, 'sentence', report.nodeid)}\n"
+        # What cannot be collected takes no time.
+        seconds = getattr(report, "seconds", getattr(report, "duration", 0.0))
+        line = f"{mark:8}{seconds:6.1f} s  {getattr(report, 'sentence', report.nodeid)}\n"
         return report.outcome, line, mark
     return None

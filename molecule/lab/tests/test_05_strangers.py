@@ -45,8 +45,8 @@ def mapped_ports() -> dict[str, dict[str, Any]]:
 
 
 PUBLIC = {service["public"] for service in mapped_ports().values() if service.get("world")}
-INTERNAL = {service[kind] for service in mapped_ports().values() for kind in ("daemon", "peer", "local") if kind in service} | {
-    service["health"]["port"] for service in mapped_ports().values()
+INTERNAL = {service[kind] for service in mapped_ports().values() for kind in ("daemon", "peer", "local", "admin") if kind in service} | {
+    service["health"]["port"] for service in mapped_ports().values() if "health" in service
 }
 
 
