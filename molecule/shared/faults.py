@@ -397,10 +397,12 @@ class Row:
     flushed: int = 0
     failures: tuple[str, ...] = ()
     skipped: str = ""
+    # How many seconds a later message may wait longer than any before.
+    patience: float = 3.0
 
     @property
     def problems(self) -> list[str]:
-        return [*self.failures, *self.account.problems()]
+        return [*self.failures, *self.account.problems(self.patience)]
 
     @property
     def mark(self) -> str:
