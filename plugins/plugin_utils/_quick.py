@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -37,9 +38,9 @@ class QuickAction(ActionBase):
         answer: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=wrap_async)
         return answer
 
+    @abstractmethod
     def question(self, arguments: Mapping[str, Any]) -> tuple[str, Judge] | None:
-        """Return a command for sh(1) that changes nothing and shows no secret, and its judge; None leaves it to the module."""
-        raise NotImplementedError
+        """Return a script for sh(1) that changes nothing and shows no secret, and its judge; None leaves it to the module."""
 
     def _unchanged(self) -> dict[str, Any] | None:
         try:
