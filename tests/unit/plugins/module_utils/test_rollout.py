@@ -114,7 +114,7 @@ def one_service(timeout: str, command: str) -> dict[str, Any]:
 
 
 BEFORE = {"instances": [instance("postfix-mx", "aaa-111", **one_service("30s", "smtpd"))]}
-AFTER = {"instances": [instance("postfix-mx", "bbb-111", **one_service("<60s>", "postscreen"))]}
+AFTER = {"instances": [instance("postfix-mx", "bbb-111", **one_service("<i>60s", "postscreen"))]}
 
 
 def test_the_difference_of_two_configurations_names_instance_parameters_and_services() -> None:
@@ -125,7 +125,7 @@ def test_the_difference_of_two_configurations_names_instance_parameters_and_serv
         "+++ after: postfix-mx",
         "-smtpd_timeout = 30s",
         "-smtp inet n - n - - smtpd",
-        "+smtpd_timeout = <60s>",
+        "+smtpd_timeout = <i>60s",
         "+smtp inet n - n - - postscreen",
     ]
 
@@ -141,7 +141,7 @@ def record(host: str, outcome: str, **more: Any) -> dict[str, Any]:
 PLAN = {"run": "R1", "batches": [batch.as_dict() for batch in _rollout.batches(["e-mx1", "e-mx2", "w-mx1"], MEMBERS, regions=REGIONS)]}
 STOPPED = [
     record("e-mx1", "done", deliveries={"attempts": 20, "deferred": 1}, diff=_rollout.configuration_diff(BEFORE, AFTER)),
-    record("e-mx2", "back", error="Probe the node: 451 <try> again", after={"postfix-mx": "a"}),
+    record("e-mx2", "back", error="Probe the node: 451 <b>try again", after={"postfix-mx": "a"}),
 ]
 
 
@@ -166,8 +166,8 @@ def test_the_text_has_a_line_for_each_node_then_errors_then_differences() -> Non
         ["e-mx2", "east", "mx", "failed, put back and in service", "7.0", "2.0", "5.0", "postfix-mx a"],
         ["w-mx1", "west", "mx", "untouched"],
     ]
-    assert lines[7] == "e-mx2: Probe the node: 451 <try> again"
-    assert "+smtpd_timeout = <60s>" in lines
+    assert lines[7] == "e-mx2: Probe the node: 451 <b>try again"
+    assert "+smtpd_timeout = <i>60s" in lines
 
 
 class Page(HTMLParser):
@@ -196,5 +196,5 @@ def test_the_page_stands_alone_and_shows_what_was_said_as_it_was_said() -> None:
     page.feed(_rollout.as_html(PLAN, STOPPED))
     assert (page.open, page.links) == ([], [])
     text = "".join(page.text)
-    assert "Probe the node: 451 <try> again" in text
-    assert "+smtpd_timeout = <60s>" in text
+    assert "Probe the node: 451 <b>try again" in text
+    assert "+smtpd_timeout = <i>60s" in text
