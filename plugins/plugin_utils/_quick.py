@@ -25,8 +25,9 @@ class QuickAction(ActionBase):
     _supports_check_mode = True
     _supports_diff = True
 
-    # The arguments of the module.
+    # The arguments, and the module if it has not the action's name.
     spec: Mapping[str, Any]
+    module: str | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -35,8 +36,14 @@ class QuickAction(ActionBase):
         if result is not None:
             return result
         wrap_async = self._task.async_val and not self._connection.has_native_async
-        answer: dict[str, Any] = self._execute_module(task_vars=task_vars, wrap_async=wrap_async)
+        answer: dict[str, Any] = self._execute_module(
+            module_name=self.module, module_args=self.module_arguments(), task_vars=task_vars, wrap_async=wrap_async
+        )
         return answer
+
+    def module_arguments(self) -> dict[str, Any] | None:
+        """Return the arguments of the module; None for those of the task."""
+        return None
 
     @abstractmethod
     def question(self, arguments: Mapping[str, Any]) -> tuple[str, Judge] | None:

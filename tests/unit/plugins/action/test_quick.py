@@ -18,7 +18,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.mailcluster.postfix.plugins.action import file_set, nftables_table, postconf, release_facts
+from ansible_collections.mailcluster.postfix.plugins.action import file_set, nftables_table, packages, postconf, release_facts
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands
 from ansible_collections.mailcluster.postfix.plugins.modules import file_set as module
 from ansible_collections.mailcluster.postfix.plugins.plugin_utils._quick import QuickAction
@@ -221,3 +221,37 @@ def test_the_release_is_a_fact_and_setup_tells_of_other_systems(host: Host) -> N
 
     assert of("debian 13\n") == {"changed": False, "ansible_facts": {"distribution_major_version": "13"}}
     assert [of(answer) for answer in ("debian \n", "ubuntu 24.04\n")] == [MODULE, MODULE]
+
+
+@pytest.mark.parametrize(
+    ("names", "changed", "asked"),
+    [
+        (["dpkg", "base-files"], False, 1),
+        (["dpkg", "no-such-package"], True, 1),
+        (["dpkg", "dpkg=1"], True, 0),
+        (["dpkg:amd64"], True, 0),
+        ([], True, 0),
+    ],
+)
+def test_apt_is_called_where_a_package_is_missing(names: list[str], changed: bool, asked: int, host: Host) -> None:
+    """By the real dpkg-query(1) of this host, where there is one."""
+    if not Path("/usr/bin/dpkg-query").exists():
+        host.program("dpkg-query", "for name; do case $name in dpkg|base-files) echo $name ok installed;; no-*) exit 1;; esac; done")
+    assert host.act(packages.ActionModule, {"name": names}) == (MODULE if changed else {"changed": False})
+    assert len(host.commands) == asked
+
+
+@pytest.mark.parametrize("state", ["ok config-files", "ok half-configured", "reinstreq installed", "ok triggers-pending", "ok not-installed"])
+def test_a_package_that_is_not_whole_is_apts(state: str, host: Host) -> None:
+    host.program("dpkg-query", f"echo a ok installed; echo b {state}")
+    assert host.act(packages.ActionModule, {"name": ["a", "b"]}) == MODULE
+
+
+def test_apt_starts_no_daemon_of_a_package(host: Host) -> None:
+    given: dict[str, Any] = {}
+    action = packages.ActionModule(MagicMock(args={"name": ["no-such-package"]}, async_val=0), MagicMock(), MagicMock(), DataLoader(), MagicMock(), None)
+    action._low_level_execute_command = host.low_level
+    action._execute_module = lambda **call: given.update(call) or MODULE
+    action.run(task_vars={})
+    assert given["module_name"] == "ansible.builtin.apt"
+    assert given["module_args"] | {"policy_rc_d": 101, "state": "present", "name": ["no-such-package"]} == given["module_args"]
