@@ -36,9 +36,7 @@ class QuickAction(ActionBase):
         if result is not None:
             return result
         wrap_async = self._task.async_val and not self._connection.has_native_async
-        answer: dict[str, Any] = self._execute_module(
-            module_name=self.module, module_args=self.module_arguments(), task_vars=task_vars, wrap_async=wrap_async
-        )
+        answer: dict[str, Any] = self._execute_module(module_name=self.module, module_args=self.module_arguments(), task_vars=task_vars, wrap_async=wrap_async)
         return answer
 
     def module_arguments(self) -> dict[str, Any] | None:

@@ -53,7 +53,8 @@ class Node(postmap.ActionModule):
 
     def _receive(self, stream: io.BytesIO) -> None:
         with zipfile.ZipFile(stream) as archive:
-            self.sent |= {path: archive.read(path).decode() for path in archive.namelist()}
+            contents = _tables.Contents(archive)
+            self.sent |= {path: contents.text(path) for path in archive.namelist()}
 
     def _execute_module(self, **call: Any) -> dict[str, Any]:
         arguments = call["module_args"]

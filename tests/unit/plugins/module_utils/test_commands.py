@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,34 @@ def test_an_error_in_a_row_ends_the_sort(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="bad"):
         list(core.in_order(lines(), scratch=tmp_path))
+
+
+def test_what_is_made_ahead_comes_in_order_and_ends_with_its_error() -> None:
+    def made() -> Iterator[bytes]:
+        yield from (b"%d" % number for number in range(100))
+        raise ConfigError("bad")
+
+    assert list(core.ahead(b"%d" % number for number in range(100))) == [b"%d" % number for number in range(100)]
+    pieces = core.ahead(made())
+    assert len([next(pieces) for _number in range(100)]) == 100
+    with pytest.raises(ConfigError, match="bad"):
+        next(pieces)
+
+
+def test_nothing_is_made_any_more_for_who_has_given_up() -> None:
+    made: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            made.append(1)
+            yield b"x"
+
+    threads = threading.active_count()
+    pieces = core.ahead(endless())
+    assert next(pieces) == b"x"
+    del pieces
+    assert threading.active_count() == threads
+    assert len(made) < 100
 
 
 def test_of_a_large_table_the_first_and_the_last_row_are_found(tmp_path: Path) -> None:
