@@ -38,14 +38,18 @@ def rollout_batches(
 
 
 def rollout_record(
-    clock: Sequence[Sequence[Any]], before: Mapping[str, Any], after: Mapping[str, Any], files: Iterable[Mapping[str, str]] = ()
+    clock: Sequence[Sequence[Any]],
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    files: Iterable[Mapping[str, str]] = (),
+    tried: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what a record says of the work on its node: seconds by phase, generations before and after, and in what both differ."""
+    """Return what a record says of the work on its node: seconds by phase, generations before and after, and what was changed or tried."""
     return {
         "seconds": _rollout.phases(clock),
         "before": _rollout.digests(before),
         "after": _rollout.digests(after),
-        "diff": _rollout.configuration_diff(before, after) + _rollout.files_diff(files),
+        "diff": _rollout.configuration_diff(before, tried or after) + _rollout.files_diff(files),
     }
 
 

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from ansible_collections.mailcluster.postfix.plugins.filter.rollout import rollout_record
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _rollout
 from ansible_collections.mailcluster.postfix.plugins.module_utils._cluster import ClusterError, Member
 
@@ -132,6 +133,13 @@ def test_the_difference_of_two_configurations_names_instance_parameters_and_serv
 
 def test_equal_configurations_have_no_difference() -> None:
     assert _rollout.configuration_diff(BEFORE, BEFORE) == ""
+
+
+def test_of_a_change_that_was_taken_back_the_record_shows_what_was_tried() -> None:
+    tried = rollout_record([["drain", 0], ["end", 1]], BEFORE, BEFORE, tried=AFTER)
+    assert tried["diff"] == _rollout.configuration_diff(BEFORE, AFTER)
+    assert tried["before"] == tried["after"]
+    assert rollout_record([["drain", 0], ["end", 1]], BEFORE, BEFORE, tried={})["diff"] == ""
 
 
 def record(host: str, outcome: str, **more: Any) -> dict[str, Any]:
