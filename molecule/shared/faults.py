@@ -16,6 +16,7 @@ import contextlib
 import fnmatch
 import itertools
 import json
+import os
 import random
 import signal
 import subprocess
@@ -50,6 +51,7 @@ KNOCKING = {"failover-node": 20.0}
 CUT = "mailcluster_cut"
 # Seconds before a fault, between it and the heal, and after the lab is whole.
 CALM, HOLD, AFTER = 6.0, 12.0, 4.0
+PATIENCE = 3.0
 WHOLE_SECONDS = 120.0
 TIERS = ("edge", "mx", "submission", "relay", "filter", "mailbox")
 WORKERS = 8
@@ -127,10 +129,14 @@ def revive(*names: str) -> None:
 
 def revive_all(site: Site, names: Sequence[str]) -> None:
     """Start nodes one after another; a region that was dead as a whole has got a new bridge."""
+    kept = set()
     for name in names:
         revive(name)
-    for region in {node.region for node in site.nodes}:
-        host.keep_bridge_address(CONTAINER_PREFIX + region)
+        region = next(node.region for node in site.nodes if node.name == name)
+        if region not in kept:
+            # Before the others know the bridge by an address that it loses.
+            host.keep_bridge_address(CONTAINER_PREFIX + region)
+            kept.add(region)
 
 
 def state_of(name: str) -> str:
@@ -205,6 +211,8 @@ class Case:
     hold: float = HOLD
     after: float = AFTER
     needs: str = ""
+    # How many seconds a later message may wait longer than any before.
+    patience: float = PATIENCE
 
     @property
     def missing(self) -> bool:
@@ -279,11 +287,18 @@ def cuts(site: Site) -> Iterator[Case]:
 
 
 def regions(site: Site) -> Iterator[Case]:
-    """A whole region lost and returned."""
+    """A whole region lost and returned; a client waits as long for an address that is no more as it chooses to."""
     for region in sorted({node.region for node in site.nodes}):
         nodes = [node for node in site.nodes if node.region == region]
         names = [node.name for node in nodes]
-        yield Case(name=f"lose-{region}", fault=partial(kill, *names), heal=partial(revive_all, site, names), homes=of_accounts(site, *nodes), hold=25.0)
+        yield Case(
+            name=f"lose-{region}",
+            fault=partial(kill, *names),
+            heal=partial(revive_all, site, names),
+            homes=of_accounts(site, *nodes),
+            hold=25.0,
+            patience=PATIENCE + load.TIMEOUT,
+        )
 
 
 def everything(site: Site) -> Iterator[Case]:
@@ -319,6 +334,8 @@ def refused(site: Site, name: str, more: Mapping[str, Any]) -> None:
     before = active(site)
     rollout(site, "mx", more, fails=True)
     records = {path.name: json.loads(path.read_text()) for path in (site.state / "rollouts").glob("*.node.*.json")}
+    if not records:
+        raise LabError("the roll has left no record")
     last = max(path.partition(".")[0] for path in records)
     told = {record["host"]: record["outcome"] for path, record in records.items() if path.startswith(f"{last}.")}
     if told != {name: "back"} or active(site) != before:
@@ -397,8 +414,7 @@ class Row:
     flushed: int = 0
     failures: tuple[str, ...] = ()
     skipped: str = ""
-    # How many seconds a later message may wait longer than any before.
-    patience: float = 3.0
+    patience: float = PATIENCE
 
     @property
     def problems(self) -> list[str]:
@@ -471,6 +487,7 @@ def run(site: Site, chosen: Sequence[Case]) -> list[Row]:
                 whole=mark.whole,
                 flushed=len(waiting & {entry.id for entry in entries}),
                 failures=mark.failures,
+                patience=mark.case.patience,
             )
         )
     return rows
@@ -631,6 +648,7 @@ def main(arguments: list[str]) -> int:
     # Whoever ends this ends it as Ctrl-C does: what is dead is started first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
+    os.environ.update(lab.ENVIRONMENT)
     try:
         if options.list:
             print("\n".join([*(case.name for case in cases(the_site())), *FAILOVERS]))

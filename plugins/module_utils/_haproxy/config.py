@@ -499,7 +499,8 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "mode tcp",
                 "option tcplog",
                 "balance leastconn",
-                "retries 3",
+                # Two failures make a server go; a connection that meets two such servers still finds a third.
+                "retries 6",
                 "option redispatch 1",
                 "option allbackups",
                 "option abortonclose",
