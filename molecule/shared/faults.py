@@ -287,7 +287,7 @@ def cuts(site: Site) -> Iterator[Case]:
 
 
 def regions(site: Site) -> Iterator[Case]:
-    """A whole region lost and returned; a client waits as long for an address that is no more as it chooses to."""
+    """A whole region lost and returned; a client waits for an address that is no more as long as it chooses to, and a second."""
     for region in sorted({node.region for node in site.nodes}):
         nodes = [node for node in site.nodes if node.region == region]
         names = [node.name for node in nodes]
@@ -297,7 +297,7 @@ def regions(site: Site) -> Iterator[Case]:
             heal=partial(revive_all, site, names),
             homes=of_accounts(site, *nodes),
             hold=25.0,
-            patience=PATIENCE + load.TIMEOUT,
+            patience=PATIENCE + load.TIMEOUT + 1,
         )
 
 

@@ -42,10 +42,15 @@ class ActionModule(QuickAction):
 
 def script(names: Sequence[str]) -> str:
     """Return the question; it fails where dpkg has never heard of one of the packages."""
-    return words(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Eflag} ${db:Status-Status}\\n", "--", *names]) + " 2>/dev/null"
+    asked = words(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Eflag} ${db:Status-Status}\\n", "--", *names])
+    # What came along with another package goes with it, unless apt is told that it is wanted (apt-mark(8)).
+    ours = words(["grep", "-xF", *(word for name in names for word in ("-e", f"Package: {name}"))])
+    return f"{asked} 2>/dev/null && {{ grep -sx -B2 'Auto-Installed: 1' /var/lib/apt/extended_states | {ours}; true; }}"
 
 
 def judge(names: Sequence[str], answer: str) -> dict[str, Any] | None:
     """Return the result where every package is installed, None elsewhere."""
-    there = {line.split(" ")[0] for line in answer.splitlines() if line.endswith(" ok installed")}
-    return {"changed": False} if there >= set(names) else None
+    lines = answer.splitlines()
+    there = {line.split(" ")[0] for line in lines if line.endswith(" ok installed")}
+    automatic = any(line.startswith("Package: ") for line in lines)
+    return {"changed": False} if there >= set(names) and not automatic else None

@@ -45,11 +45,13 @@ def rollout_record(
     tried: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a record says of the work on its node: seconds by phase, generations before and after, and what was changed or tried."""
+    # What was tried may not have been readable.
+    shown, how = (tried, "tried") if tried and "instances" in tried else (after, "after")
     return {
         "seconds": _rollout.phases(clock),
         "before": _rollout.digests(before),
         "after": _rollout.digests(after),
-        "diff": _rollout.configuration_diff(before, tried or after) + _rollout.files_diff(files),
+        "diff": _rollout.configuration_diff(before, shown, how) + _rollout.files_diff(files, how),
     }
 
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -100,6 +100,9 @@ def ahead(made: Iterable[bytes]) -> Iterator[bytes]:
                 waiting.put(piece)
         except BaseException as error:  # Raised again where the pieces are asked for.
             end = error
+        finally:
+            if isinstance(made, Generator):
+                made.close()
         waiting.put(end)
 
     thread = threading.Thread(target=work, daemon=True)

@@ -112,15 +112,15 @@ def digests(info: Mapping[str, Any]) -> dict[str, str]:
     return {instance["name"]: instance["active"] for instance in info.get("instances", ()) if instance["managed"]}
 
 
-def configuration_diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Return in what two results of C(postfix_info) of one node differ, as a unified diff of each instance."""
+def configuration_diff(before: Mapping[str, Any], after: Mapping[str, Any], how: str = "after") -> str:
+    """Return in what two results of C(postfix_info) of one node differ, as a unified diff of each instance; C(how) heads the second."""
     old, new = _texts(before), _texts(after)
-    return "".join(_unified(name, old.get(name, ""), new.get(name, "")) for name in sorted({*old, *new}))
+    return "".join(_unified(name, old.get(name, ""), new.get(name, ""), how) for name in sorted({*old, *new}))
 
 
-def files_diff(entries: Iterable[Mapping[str, str]]) -> str:
-    """Return entries of Ansible's diffs as one unified diff."""
-    return "".join(_unified(entry["after_header"], entry["before"], entry["after"]) for entry in entries)
+def files_diff(entries: Iterable[Mapping[str, str]], how: str = "after") -> str:
+    """Return entries of Ansible's diffs as one unified diff; C(how) heads the second sides."""
+    return "".join(_unified(entry["after_header"], entry["before"], entry["after"], how) for entry in entries)
 
 
 def _texts(info: Mapping[str, Any]) -> dict[str, str]:
@@ -136,8 +136,8 @@ def _lines(variables: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{entry['name']}: {line}" for line in entry["content"].splitlines())
 
 
-def _unified(name: str, before: str, after: str) -> str:
-    lines = unified_diff(before.splitlines(), after.splitlines(), f"before: {name}", f"after: {name}", lineterm="", n=1)
+def _unified(name: str, before: str, after: str, how: str) -> str:
+    lines = unified_diff(before.splitlines(), after.splitlines(), f"before: {name}", f"{how}: {name}", lineterm="", n=1)
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -47,7 +47,7 @@ _MAP_SIZE, _OVERHEAD = 16 << 20, 12
 _ASIDE = ".publish-"
 _SHOWN = 10
 # Pieces of a file that are compressed at a time.
-_AHEAD = 8
+_PACKED_AHEAD = 8
 # Any key makes Postfix parse a table of patterns and connect to a server.
 _PROBE = "postmaster@localhost"
 _CREDENTIALS = ("password", "bind_pw", "uri")
@@ -173,7 +173,7 @@ def pack(contents: Mapping[str, str | Path], stream: IO[bytes]) -> dict[str, str
     from concurrent.futures import ThreadPoolExecutor
 
     digests = {}
-    # By as many threads as there are processors: less time than the bytes saved take on their way.
+    # By a thread for each processor: less time than the bytes saved take on their way.
     with zipfile.ZipFile(stream, "w") as archive, ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, content in contents.items():
             summed, size = hashlib.sha256(), 0
@@ -181,7 +181,7 @@ def pack(contents: Mapping[str, str | Path], stream: IO[bytes]) -> dict[str, str
                 waiting: deque[Future[bytes]] = deque()
                 for piece in pieces(file):
                     waiting.append(pool.submit(gzip.compress, piece, 1, mtime=0))
-                    if len(waiting) > _AHEAD:
+                    if len(waiting) > _PACKED_AHEAD:
                         member.write(waiting.popleft().result())
                     summed.update(piece)
                     size += len(piece)
@@ -347,7 +347,7 @@ def _replace(wanted: Wanted, put: Callable[[Path], object]) -> None:
 def arrange(wanted: Wanted, raw: Callable[[], contextlib.AbstractContextManager[IO[bytes]]], target: Path, *, feed: Feed | None = None) -> Wanted:
     """Write the source of a table that comes as it lies on the controller, and tell its digest and number of rows.
 
-    No more than a few of its rows are in memory at a time. C(feed) gets them, too. Raises ConfigError.
+    At most some 40 MB of it are in memory at a time. C(feed) gets its rows, too. Raises ConfigError.
     """
     file, aliases, told = wanted.src, wanted.aliases, source.Sorted(0, set())
     summed = hashlib.sha256()

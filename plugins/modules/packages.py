@@ -14,7 +14,10 @@ description:
   - Installs the packages that are missing, without what they only recommend, with M(ansible.builtin.apt). Lists of packages that are older
     than a day are fetched before.
   - Where dpkg says that all of them are there, that is known by one command and without Python on the host.
-  - A daemon that comes with a package is not started, lest it serve with the configuration of its package.
+  - Only these packages count as wanted for apt; one that had come along with another is marked so.
+  - A daemon that comes with a package is not started before a role configures it; what no role configures starts at the next boot, unless it is
+    disabled. Nor is a daemon restarted that apt upgrades on the way, which the playbook C(rollout) with C(rollout_upgrade) is for.
+  - Defaults of a play for M(ansible.builtin.apt) do not reach it.
 options:
   name:
     description: Names of the packages.

@@ -457,7 +457,7 @@ def _default_server_for_peers(settings: Settings) -> str:
     return (
         f"default-server {_MUTUAL_TLS} check check-ssl port {settings.health_port}"
         f" inter {settings.check_interval} fastinter 300ms fall 2 rise 2"
-        " observe layer4 error-limit 1 on-error fail-check tcp-ut 5s"
+        " observe layer4 error-limit 1 on-error fastinter tcp-ut 5s"
     )
 
 
@@ -499,7 +499,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "mode tcp",
                 "option tcplog",
                 "balance leastconn",
-                # Two failures make a server go; a connection that meets two such servers still finds a third.
+                # Long enough for the checks to find out about a server that is frozen or cut off: then the next attempt goes elsewhere.
                 "retries 6",
                 "option redispatch 1",
                 "option allbackups",

@@ -234,7 +234,8 @@ def test_the_release_is_a_fact_and_setup_tells_of_other_systems(host: Host) -> N
     ],
 )
 def test_apt_is_called_where_a_package_is_missing(names: list[str], changed: bool, asked: int, host: Host) -> None:
-    """By the real dpkg-query(1) of this host, where there is one."""
+    """By the real dpkg-query(1) of this host, where there is one; what came along with another there is not asked."""
+    host.program("grep", "exit 1")
     if not Path("/usr/bin/dpkg-query").exists():
         host.program("dpkg-query", "for name; do case $name in dpkg|base-files) echo $name ok installed;; no-*) exit 1;; esac; done")
     assert host.act(packages.ActionModule, {"name": names}) == (MODULE if changed else {"changed": False})
@@ -243,8 +244,17 @@ def test_apt_is_called_where_a_package_is_missing(names: list[str], changed: boo
 
 @pytest.mark.parametrize("state", ["ok config-files", "ok half-configured", "reinstreq installed", "ok triggers-pending", "ok not-installed"])
 def test_a_package_that_is_not_whole_is_apts(state: str, host: Host) -> None:
-    host.program("dpkg-query", f"echo a ok installed; echo b {state}")
-    assert host.act(packages.ActionModule, {"name": ["a", "b"]}) == MODULE
+    host.program("dpkg-query", f"echo aa ok installed; echo bb {state}")
+    assert host.act(packages.ActionModule, {"name": ["aa", "bb"]}) == MODULE
+
+
+@pytest.mark.parametrize(("automatic", "changed"), [("bb", True), ("cc", False)])
+def test_a_package_that_came_along_with_another_is_apts(automatic: str, changed: bool, host: Host) -> None:
+    """apt-mark(8) keeps what was installed along in a file, of which grep(1) here shows a stanza."""
+    host.program("dpkg-query", "echo aa ok installed; echo bb ok installed")
+    states = host.write("states", f"Package: aa\nArchitecture: amd64\nAuto-Installed: 0\n\nPackage: {automatic}\nArchitecture: amd64\nAuto-Installed: 1\n")
+    host.program("grep", f'case "$*" in *extended_states) set -- "$1" "$2" "$3" "{states}";; esac; exec /bin/grep "$@"')
+    assert host.act(packages.ActionModule, {"name": ["aa", "bb"]}) == (MODULE if changed else {"changed": False})
 
 
 def test_apt_starts_no_daemon_of_a_package(host: Host) -> None:

@@ -179,7 +179,7 @@ def test_a_tier_without_data_gets_no_table(tier: str) -> None:
 
 def test_the_relay_sends_own_domains_to_the_local_door_of_the_mail_exchangers() -> None:
     rows = published(known(), tiers=["relay"])["/relay/domain_transport"].content.splitlines()
-    assert rows == [f"{domain} internal:[127.0.0.1]:11027, [127.0.0.1]:11027" for domain in ("example.org", "example.test")]
+    assert rows == [f"{domain} internal:[127.0.0.1]:11027, [127.0.0.1]:11027, [127.0.0.1]:11027" for domain in ("example.org", "example.test")]
 
 
 def test_a_removed_account_is_in_no_table() -> None:

@@ -137,9 +137,10 @@ def test_equal_configurations_have_no_difference() -> None:
 
 def test_of_a_change_that_was_taken_back_the_record_shows_what_was_tried() -> None:
     tried = rollout_record([["drain", 0], ["end", 1]], BEFORE, BEFORE, tried=AFTER)
-    assert tried["diff"] == _rollout.configuration_diff(BEFORE, AFTER)
+    assert tried["diff"] == _rollout.configuration_diff(BEFORE, AFTER, "tried")
+    assert "+++ tried: " in tried["diff"]
     assert tried["before"] == tried["after"]
-    assert rollout_record([["drain", 0], ["end", 1]], BEFORE, BEFORE, tried={})["diff"] == ""
+    assert rollout_record([["drain", 0], ["end", 1]], BEFORE, AFTER, tried={"msg": "failed"})["diff"] == _rollout.configuration_diff(BEFORE, AFTER)
 
 
 def record(host: str, outcome: str, **more: Any) -> dict[str, Any]:
