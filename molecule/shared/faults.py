@@ -352,7 +352,10 @@ def changes(site: Site) -> Iterator[Case]:
     exchanger = site.tier("mx")[0].name
     parameter = {f"{tier}_main": {"smtpd_timeout": "299s"} for tier in ("mx", "submission", "relay")}
     roll = partial(rollout, site)
-    yield Case(name="roll-parameter", needs="rollout", fault=partial(roll, "all:!world", parameter), heal=partial(roll, "mx:submission:relay"), hold=0.0)
+    # Mailboxes wait while their node is drained.
+    everybody = of_accounts(site, *site.nodes)
+    every = partial(roll, "all:!world", parameter)
+    yield Case(name="roll-parameter", needs="rollout", fault=every, heal=partial(roll, "mx:submission:relay"), homes=everybody, hold=0.0)
     yield Case(name="roll-canary", needs="rollout", fault=partial(roll, exchanger, parameter), heal=partial(roll, exchanger), hold=0.0)
     yield Case(name="roll-certificate", needs="rollout", fault=partial(roll, "mx:submission", {"certificates_renew_before": 366}), hold=0.0)
     yield Case(name="roll-packages", needs="rollout", fault=partial(roll, "mx:edge", {"rollout_upgrade": True}), hold=0.0)
