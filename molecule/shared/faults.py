@@ -363,7 +363,8 @@ def changes(site: Site) -> Iterator[Case]:
     yield Case(name="bad-change", needs="rollout", fault=partial(refused, site, exchanger, bad), hold=2.0)
     yield Case(name="rollback", needs="rollback", fault=partial(roll_back, site, exchanger), heal=partial(roll, exchanger), hold=2.0)
     yield Case(name="accounts", fault=partial(publish, site, 1000), heal=partial(publish, site, 0), hold=2.0)
-    yield Case(name="evacuate", needs="evacuate", fault=partial(evacuate, site, exchanger), heal=partial(bring_back, site, exchanger))
+    taken = partial(evacuate, site, exchanger)
+    yield Case(name="evacuate", needs="evacuate", fault=taken, heal=partial(bring_back, site, exchanger), homes=everybody)
 
 
 def roll_back(site: Site, name: str) -> None:
@@ -400,6 +401,7 @@ def bring_back(site: Site, name: str) -> None:
     node = next(node for node in site.nodes if node.name == name)
     containers.wait([(name, node.addresses[0], 22, b"SSH-")])
     playbook(site, "evacuate", "-e", f"evacuate_node={name}", "-e", "evacuate_return=true")
+    playbook(site, "site", "--limit", name)
     restore(name)
 
 
