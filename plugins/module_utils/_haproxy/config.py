@@ -461,6 +461,10 @@ def _default_server_for_peers(settings: Settings) -> str:
     )
 
 
+def _keepalive(side: str, *, idle: int, interval: int) -> tuple[str, ...]:
+    return (f"option {side}tcpka", f"{side}tcpka-idle {idle}s", f"{side}tcpka-intvl {interval}s", f"{side}tcpka-cnt 3")
+
+
 def _fixed_sections(settings: Settings) -> list[str]:
     return [
         _section(
@@ -490,6 +494,9 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 f"timeout connect {settings.connect_timeout}",
                 f"timeout client {_DEFAULT_IDLE_TIMEOUT}",
                 f"timeout server {_DEFAULT_IDLE_TIMEOUT}",
+                # Half a session is nobody's: its other end is gone, or has closed.
+                "timeout client-fin 10s",
+                "timeout server-fin 10s",
                 "timeout check 2s",
             ),
         ),
@@ -504,11 +511,9 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "option redispatch 1",
                 "option allbackups",
                 "option abortonclose",
-                # Sessions of a host that is gone end after 5 seconds.
-                "option srvtcpka",
-                "srvtcpka-idle 2s",
-                "srvtcpka-intvl 1s",
-                "srvtcpka-cnt 3",
+                # Sessions of a host that is gone end after 5 seconds, those of a client in the world after 90.
+                *_keepalive("srv", idle=2, interval=1),
+                *_keepalive("cli", idle=60, interval=10),
                 _default_server_for_peers(settings),
             ),
         ),
@@ -518,6 +523,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "mode tcp",
                 "option tcplog",
                 "retries 3",
+                *_keepalive("cli", idle=2, interval=1),
                 "default-server inter 500ms fastinter 200ms fall 2 rise 2 on-marked-down shutdown-sessions",
             ),
         ),
