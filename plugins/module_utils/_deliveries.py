@@ -12,6 +12,8 @@ from collections.abc import Iterable
 # What the delivery agents say of each recipient (postconf(5), Postfix' log format).
 STATUSES = ("sent", "deferred", "bounced", "expired", "undeliverable", "deliverable")
 _STATUS = re.compile(rf" to=<.*?, dsn=[245]\.\d+\.\d+, status=({'|'.join(STATUSES)}) \(")
+# What smtpd(8), postscreen(8) and their milters say to a client who shall try again; one for each recipient or message.
+_PUT_OFF = re.compile(r"^\w+: (?:milter-)?reject: \S+ from \S+: 4(?:\d\d|\.\d)")
 
 
 def of_message(lines: Iterable[str], message_id: str) -> list[str]:
@@ -22,7 +24,8 @@ def of_message(lines: Iterable[str], message_id: str) -> list[str]:
 
 
 def count(lines: Iterable[str]) -> dict[str, int]:
-    """Return the number of attempts of each status, and of all; those of address probes are none."""
+    """Return the number of attempts of each status, and of all, and how often clients were put off; those of address probes are none."""
+    lines = list(lines)
     found = Counter(match[1] for line in lines if (match := _STATUS.search(line)))
     told = {"sent": found["sent"], "deferred": found["deferred"], "bounced": found["bounced"] + found["expired"]}
-    return {"attempts": sum(told.values()), **told}
+    return {"attempts": sum(told.values()), **told, "put_off": sum(1 for line in lines if _PUT_OFF.match(line))}

@@ -192,7 +192,9 @@ def _generations(before: Mapping[str, str], after: Mapping[str, str]) -> str:
 
 
 def _deferred(deliveries: Mapping[str, Any]) -> str:
-    return f"{deliveries['deferred']} of {deliveries['attempts']}" if deliveries.get("attempts") else ""
+    put_off = f"{deliveries['put_off']} put off" if deliveries.get("put_off") else ""
+    deferred = f"{deliveries['deferred']} of {deliveries['attempts']}" if deliveries.get("attempts") else ""
+    return ", ".join(filter(None, [deferred, put_off]))
 
 
 def outcome(plan: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:
