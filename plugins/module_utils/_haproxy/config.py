@@ -32,8 +32,9 @@ CLIENTS = "clients"
 LONGEST_BAN = 23
 # Seconds over which the connections of a client are counted.
 RATE_PERIOD = 10
-# The protocol (ALPN) that the edge offers a peer when it has ended the TLS of the client. A name (SNI) would be what is verified.
-OFFLOADED = "offloaded"
+# The edge calls a peer by name (SNI) only when it has ended the TLS of the client. A protocol (ALPN) would be in the PROXY header, too,
+# for which Dovecot refuses the connection.
+_OFFLOADED = "ssl_fc_has_sni"
 # How much of the connections of a node the world may hold, in percent.
 PUBLIC_SHARE = 80
 PASSWORD_VARIABLE = "MAILCLUSTER_VALKEY_PASSWORD"
@@ -201,8 +202,11 @@ def _asks(service: str) -> tuple[str, str]:
 
 def _to_world(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]], *, maxconn: int, limits: Limits, offload: bool) -> Listen:
     port, shared = ports[door.service], _shared(ports, door.service)
-    options = (f"alpn {OFFLOADED}",) if offload else ()
     rest = 100 - sum(int(other["share"]) for other in shared.values())
+
+    def called(server: _cluster.Server) -> tuple[str, ...]:
+        return (f"sni str({server.member.name})",) if offload else ()
+
     return Listen(
         name=door.name,
         defaults="peers",
@@ -218,9 +222,15 @@ def _to_world(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]], *, ma
             *(("balance roundrobin",) if shared else ()),
         ),
         servers=(
-            *(_server(server, port, *options, *((f"weight {rest}",) if shared else ())) for server in door.servers),
+            *(_server(server, port, *called(server), *((f"weight {rest}",) if shared else ())) for server in door.servers),
             *(
-                _server(server, other, *options, f"no-check track {name}/{server.member.name} weight {other['share']}", name=f"{server.member.name}-{name}")
+                _server(
+                    server,
+                    other,
+                    *called(server),
+                    f"no-check track {name}/{server.member.name} weight {other['share']}",
+                    name=f"{server.member.name}-{name}",
+                )
                 for name, other in shared.items()
                 for server in door.servers
             ),
@@ -285,11 +295,11 @@ def _to_daemon(door: _cluster.Door, port: Mapping[str, Any], *, password: bool, 
     health = port["health"]
     daemon = " ".join((f"127.0.0.1:{port['daemon']}", *proxy))
     # The daemon speaks TLS with whom the edge has not spoken it already, and knows the session for secure.
-    tls = (f"use-server tls if {{ ssl_fc_alpn {OFFLOADED} }}",) if port.get("tls") else ()
+    tls = (f"use-server tls if {{ {_OFFLOADED} }}",) if port.get("tls") else ()
     return Listen(
         name=door.name,
         defaults="daemons",
-        binds=_binds(door, *accepts_proxy, _MUTUAL_TLS, *((f"alpn {OFFLOADED}",) if tls else ())),
+        binds=_binds(door, *accepts_proxy, _MUTUAL_TLS),
         lines=(
             *_idle(door.service),
             *(() if asked else _health_check(health, password=password)),

@@ -227,14 +227,14 @@ def test_an_instance_without_a_share_changes_nothing() -> None:
 def test_offload_ends_tls_at_the_edge_with_the_public_certificate() -> None:
     found = {each.name: each for each in config.listens(cases.PORTS, cases.MEMBERS, "east-edge1", cases.REGIONS, tls_offload=["imaps"])}
     assert all("ssl crt /etc/mailcluster/tls/service.pem" in bind for bind in found["imaps"].binds)
-    assert all("alpn offloaded" in server for server in found["imaps"].servers)
+    assert all(f"sni str({server.split()[0]})" in server for server in found["imaps"].servers)
     assert not any(" ssl " in bind for bind in found["submissions"].binds)
 
 
 @pytest.mark.parametrize(("node", "door"), [("east-mailbox1", "imaps-in"), ("east-submission1", "submissions-in")])
 def test_a_daemon_speaks_tls_with_its_own_node_for_an_edge_that_has_ended_it(node: str, door: str) -> None:
     listen = listens(node)[door]
-    assert listen.lines[-2:] == ("use-server tls if { ssl_fc_alpn offloaded }", "use-server local if TRUE")
+    assert listen.lines[-2:] == ("use-server tls if { ssl_fc_has_sni }", "use-server local if TRUE")
     assert [" ssl verify none " in server for server in listen.servers] == [False, True]
 
 
