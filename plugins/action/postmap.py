@@ -11,6 +11,7 @@ import os
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class ActionModule(ActionBase):
     _supports_diff = True
     # A temporary directory costs a round trip and is only needed for large tables that differ.
     TRANSFERS_FILES = False
+    # What the node remembers of large files.
+    _known: Mapping[str, Mapping[str, Any]] = {}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -47,7 +50,8 @@ class ActionModule(ActionBase):
         if arguments["migrate"]:
             return self._execute_module(module_name=MODULE, module_args={"migrate": arguments["migrate"]}, task_vars=task_vars)
         try:
-            tables = self._of_accounts(arguments["accounts"]) if arguments["accounts"] else list(map(self._of_table, arguments["tables"]))
+            large = self._large_files(arguments["tables"])
+            tables = self._of_accounts(arguments["accounts"]) if arguments["accounts"] else [self._of_table(table, large) for table in arguments["tables"]]
         except (ConfigError, _accounts.AccountsError) as error:
             raise AnsibleActionFail(str(error)) from error
         contents = {wanted.path: content for wanted, content in tables if content is not None}
@@ -58,30 +62,33 @@ class ActionModule(ActionBase):
             return {"changed": False, "tables": []}
         if _size(contents) <= INLINE:
             return self._call(wanted, contents, task_vars)
-        lacking = self._unheard_of(wanted)
+        # The paths of tables of whose large file the node does not remember to have made one: it asks for that anyway, a call later.
+        lacking = [table.path for table in wanted if table.origin and self._known.get(table.path, {}).get("origin") != table.origin]
         answer = self._call(wanted, {path: contents[path] for path in lacking}, task_vars)
         if "missing" not in answer:
             return answer
         return self._call(wanted, {path: contents[path] for path in {*lacking, *answer["missing"]}}, task_vars)
 
-    def _unheard_of(self, wanted: Sequence[_tables.Wanted]) -> list[str]:
-        """The paths of tables of whose large file the node does not remember to have made one: it asks for that anyway, a call later."""
-        if not any(table.origin for table in wanted):
-            return []
-        # A program without a module to look a file up: a twentieth of a call.
-        said = self._low_level_execute_command(f"cat {shlex.quote(str(_tables.ORIGINS))}").get("stdout", "")
-        known = _tables.origins(said)
-        return [table.path for table in wanted if table.origin and known.get(table.path, {}).get("origin") != table.origin]
+    def _large_files(self, tables: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Path, str]]:
+        """The large files of the controller that the node shall read, by C(src), and their digests; meanwhile the node is asked which it was given before."""
+        found = {table["src"]: path for table in tables if table["src"] and table["type"] in _tables.RAW and (path := self._large(table["src"]))}
+        if not found:
+            return {}
+        with ThreadPoolExecutor(1) as pool:
+            digests = pool.map(_tables.digest_of, found.values())
+            # A program without a module to look a file up: a twentieth of a call.
+            self._known = _tables.origins(self._low_level_execute_command(f"cat {shlex.quote(str(_tables.ORIGINS))}").get("stdout", ""))
+            return dict(zip(found, zip(found.values(), digests, strict=True), strict=True))
 
-    def _of_table(self, table: Mapping[str, Any]) -> tuple[_tables.Wanted, Content | None]:
+    def _of_table(self, table: Mapping[str, Any], large: Mapping[str, tuple[Path, str]]) -> tuple[_tables.Wanted, Content | None]:
         path, kind, content, src = (table[name] for name in ("path", "type", "content", "src"))
         if content is not None and src is not None:
             raise ConfigError("content and src exclude each other", file=path)
         if content is None and src is None:
             return _wanted(table, digest=""), None
-        large = self._large(src) if src is not None and kind in _tables.RAW else None
-        if large:
-            return _wanted(table, digest="", origin=_tables.digest_of(large), src=src), large
+        if src in large and kind in _tables.RAW:
+            path, origin = large[src]
+            return _wanted(table, digest="", origin=origin, src=src), path
         text = self._read(src) if content is None else content
         text, entries = normal(text, kind=kind, file=path if src is None else src, aliases=table["aliases"])
         return _wanted(table, digest=_tables.digest(text), entries=entries), text
