@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -24,7 +25,10 @@ ARGUMENTS: dict[str, Any] = {
     "services": [{"service": "smtp", "type": "unix", "command": "smtp"}],
     "local_services": [],
     "tables": [{"name": "checks", "type": "texthash", "content": "a b\n"}],
-    "data": [],
+    "data": [
+        {"name": "rows", "type": "lmdb", "content": "b 2\na 1\n", "src": None, "state": "present", "mode": None, "secret": False},
+        {"name": "text", "type": "texthash", "content": "a b\n", "src": None, "state": "present", "mode": "0600", "secret": False},
+    ],
     "generation": None,
     "owner": "mailcluster.postfix.relay",
 }
@@ -49,6 +53,10 @@ class Node:
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+        self.paths.data.mkdir(parents=True)
+        for name, text, mode in (("rows", "a 1\nb 2\n", 0o644), ("rows.lmdb", "compiled", 0o644), ("text", "a b\n", 0o600)):
+            (self.paths.data / name).write_text(text)
+            (self.paths.data / name).chmod(mode)
         self.paths.enabled.parent.mkdir(parents=True)
         self.paths.enabled.symlink_to(self.paths.unit)
         program = root / "master"
@@ -60,9 +68,9 @@ class Node:
 
     def verdicts(self) -> tuple[bool, bool]:
         """Whether the action takes the instance for unchanged, and whether the module would."""
-        asked = subprocess.run(["/bin/sh", "-c", action.script(self.paths, self.wanted.target)], capture_output=True, text=True, check=False)
+        asked = subprocess.run(["/bin/sh", "-c", action.script(self.paths, self.wanted.target, self.wanted.data)], capture_output=True, text=True, check=False)
         quick = not asked.returncode and action.judge(ARGUMENTS, self.paths, self.wanted, asked.stdout) is not None
-        steps = plan(self.paths, _instance.read(self.paths, []), self.wanted)
+        steps = plan(self.paths, _instance.read(self.paths, self.wanted.data), self.wanted)
         return quick, not (steps.changed or steps.prove)
 
 
@@ -101,6 +109,14 @@ DIFFERENCES: dict[str, Callable[[Node], object]] = {
     "the unit is another one": lambda node: node.paths.unit.write_text(UNIT + "\n"),
     "it is not enabled": lambda node: node.paths.enabled.unlink(),
     "it is not registered": lambda node: node.paths.default_main.write_text("alternate_config_directories =\n"),
+    "a data table was edited": lambda node: (node.paths.data / "text").write_text("a c\n"),
+    "a data table is gone": lambda node: (node.paths.data / "text").unlink(),
+    "a data table has another mode": lambda node: (node.paths.data / "text").chmod(0o644),
+    "a data table is not compiled": lambda node: (node.paths.data / "rows.lmdb").unlink(),
+    "a compiled data table has another mode": lambda node: (node.paths.data / "rows.lmdb").chmod(0o600),
+    "a compiled data table is older": lambda node: os.utime(node.paths.data / "rows.lmdb", (1, 1)),
+    "a data table was of another type": lambda node: (node.paths.data / "rows.cdb").write_text(""),
+    "a text was compiled": lambda node: (node.paths.data / "text.db").write_text(""),
     "master is dead": lambda node: (node.master.kill(), node.master.wait()),
     "its number is another process": lambda node: node.pid.write_text("1\n"),
 }
@@ -114,5 +130,11 @@ def test_what_the_module_would_change_is_left_to_it(node: Node, difference: Call
 
 def test_an_instance_of_another_owner_is_left_to_the_module_which_refuses_it(node: Node) -> None:
     node.paths.owner.write_text("somebody.else\n")
-    asked = subprocess.run(["/bin/sh", "-c", action.script(node.paths, node.wanted.target)], capture_output=True, text=True, check=True)
+    asked = subprocess.run(["/bin/sh", "-c", action.script(node.paths, node.wanted.target, node.wanted.data)], capture_output=True, text=True, check=True)
     assert action.judge(ARGUMENTS, node.paths, node.wanted, asked.stdout) is None
+
+
+@pytest.mark.parametrize("more", [{"secret": True}, {"state": "absent"}, {"content": None, "src": "/rows"}])
+def test_data_tables_that_the_controller_does_not_know_are_the_modules(node: Node, more: dict[str, Any]) -> None:
+    asked = action.ActionModule.question(None, {**ARGUMENTS, "data": [{**ARGUMENTS["data"][0], **more}]})  # type: ignore[arg-type]
+    assert asked is None
