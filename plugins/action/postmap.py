@@ -40,8 +40,6 @@ class ActionModule(ActionBase):
     _supports_diff = True
     # A temporary directory costs a round trip and is only needed for large tables that differ.
     TRANSFERS_FILES = False
-    # What the node remembers of large files.
-    _known: Mapping[str, Mapping[str, Any]] = {}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -50,7 +48,7 @@ class ActionModule(ActionBase):
         if arguments["migrate"]:
             return self._execute_module(module_name=MODULE, module_args={"migrate": arguments["migrate"]}, task_vars=task_vars)
         try:
-            large = self._large_files(arguments["tables"])
+            large, known = self._large_files(arguments["tables"])
             tables = self._of_accounts(arguments["accounts"]) if arguments["accounts"] else [self._of_table(table, large) for table in arguments["tables"]]
         except (ConfigError, _accounts.AccountsError) as error:
             raise AnsibleActionFail(str(error)) from error
@@ -63,22 +61,22 @@ class ActionModule(ActionBase):
         if _size(contents) <= INLINE:
             return self._call(wanted, contents, task_vars)
         # The paths of tables of whose large file the node does not remember to have made one: it asks for that anyway, a call later.
-        lacking = [table.path for table in wanted if table.origin and self._known.get(table.path, {}).get("origin") != table.origin]
+        lacking = [table.path for table in wanted if table.origin and known.get(table.path, {}).get("origin") != table.origin]
         answer = self._call(wanted, {path: contents[path] for path in lacking}, task_vars)
         if "missing" not in answer:
             return answer
         return self._call(wanted, {path: contents[path] for path in {*lacking, *answer["missing"]}}, task_vars)
 
-    def _large_files(self, tables: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Path, str]]:
-        """The large files of the controller that the node shall read, by C(src), and their digests; meanwhile the node is asked which it was given before."""
+    def _large_files(self, tables: Sequence[Mapping[str, Any]]) -> tuple[dict[str, tuple[Path, str]], Mapping[str, Any]]:
+        """The large files of the controller that the node shall read, by C(src), with their digests, and what it remembers, which it is asked meanwhile."""
         found = {table["src"]: path for table in tables if table["src"] and table["type"] in _tables.RAW and (path := self._large(table["src"]))}
         if not found:
-            return {}
+            return {}, {}
         with ThreadPoolExecutor(1) as pool:
             digests = pool.map(_tables.digest_of, found.values())
             # A program without a module to look a file up: a twentieth of a call.
-            self._known = _tables.origins(self._low_level_execute_command(f"cat {shlex.quote(str(_tables.ORIGINS))}").get("stdout", ""))
-            return dict(zip(found, zip(found.values(), digests, strict=True), strict=True))
+            known = _tables.origins(self._low_level_execute_command(f"cat {shlex.quote(str(_tables.ORIGINS))}").get("stdout", ""))
+            return dict(zip(found, zip(found.values(), digests, strict=True), strict=True)), known
 
     def _of_table(self, table: Mapping[str, Any], large: Mapping[str, tuple[Path, str]]) -> tuple[_tables.Wanted, Content | None]:
         path, kind, content, src = (table[name] for name in ("path", "type", "content", "src"))

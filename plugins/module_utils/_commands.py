@@ -101,8 +101,10 @@ def ahead(made: Iterable[bytes]) -> Iterator[bytes]:
         except BaseException as error:  # Raised again where the pieces are asked for.
             end = error
         finally:
-            if isinstance(made, Generator):
-                made.close()
+            # It has said by an error what there is to say.
+            with contextlib.suppress(Exception):
+                if isinstance(made, Generator):
+                    made.close()
         waiting.put(end)
 
     thread = threading.Thread(target=work, daemon=True)

@@ -12,8 +12,10 @@ from collections.abc import Iterable
 # What the delivery agents say of each recipient (postconf(5), Postfix' log format).
 STATUSES = ("sent", "deferred", "bounced", "expired", "undeliverable", "deliverable")
 _STATUS = re.compile(rf" to=<.*?, dsn=[245]\.\d+\.\d+, status=({'|'.join(STATUSES)}) \(")
-# What smtpd(8), postscreen(8) and their milters say to a client who shall try again; one for each recipient or message.
-_PUT_OFF = re.compile(r"^\w+: (?:milter-)?reject: \S+ from \S+: 4(?:\d\d|\.\d)")
+# What smtpd(8) says to a client who shall try again because the node is not well: a lookup or a milter that fails, a wrong configuration, no room.
+# Greylisting (4.7.1 of a milter, 4.3.2 of postscreen) and doubts about the client say nothing of the node.
+_PUT_OFF = re.compile(r"^\w+: (?:milter-)?reject: \S+ from \S+: (?:421 |4\d\d 4\.3\.[015] |451 4\.7\.1 Service unavailable)")
+_HEALTH = " to=<mailcluster-health>"
 
 
 def of_message(lines: Iterable[str], message_id: str) -> list[str]:
@@ -28,4 +30,4 @@ def count(lines: Iterable[str]) -> dict[str, int]:
     lines = list(lines)
     found = Counter(match[1] for line in lines if (match := _STATUS.search(line)))
     told = {"sent": found["sent"], "deferred": found["deferred"], "bounced": found["bounced"] + found["expired"]}
-    return {"attempts": sum(told.values()), **told, "put_off": sum(1 for line in lines if _PUT_OFF.match(line))}
+    return {"attempts": sum(told.values()), **told, "put_off": sum(1 for line in lines if _PUT_OFF.match(line) and _HEALTH not in line)}

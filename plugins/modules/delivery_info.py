@@ -12,8 +12,8 @@ author: mailcluster contributors (@mailcluster)
 version_added: 1.0.0
 short_description: Tell how many deliveries of the Postfix instances of a node went well of late
 description:
-  - Counts, in the journal, the delivery attempts of the last O(seconds), by what Postfix says became of them, and how often it asked its
-    clients to try again.
+  - Counts, in the journal, the delivery attempts of the last O(seconds), by what Postfix says became of them, and how often it put its
+    clients off.
 options:
   names:
     description: Instances, as the module M(mailcluster.postfix.postfix_instance) names them.
@@ -82,7 +82,9 @@ deferred:
   type: int
   sample: 2
 put_off:
-  description: Times that a client was told to try again, by the instance itself or by its milters; of these nothing is in its queue.
+  description:
+    - Times that a client was told to try again because of the node, such as a lookup or a milter that failed; of these nothing is in its queue.
+    - Greylisting and doubts about the client are not counted.
   returned: always
   type: int
   sample: 1

@@ -14,7 +14,7 @@ description:
   - Installs the packages that are missing, without what they only recommend, with M(ansible.builtin.apt). Lists of packages that are older
     than a day are fetched before.
   - Where dpkg says that all of them are there, that is known by one command and without Python on the host.
-  - Only these packages count as wanted for apt; one that had come along with another is marked so.
+  - One of these packages that had come along with another is marked as wanted, by apt, which does not call that a change.
   - A daemon that comes with a package is not started before a role configures it; what no role configures starts at the next boot, unless it is
     disabled. Nor is a daemon restarted that apt upgrades on the way, which the playbook C(rollout) with C(rollout_upgrade) is for.
   - Defaults of a play for M(ansible.builtin.apt) do not reach it.
@@ -26,7 +26,7 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Predicts what would be installed; where something is missing this needs C(python3-apt) on the host.
+    description: Predicts what would be installed; where a package is missing, or had come along with another, this needs C(python3-apt) on the host.
     support: full
   diff_mode:
     description: Shows what apt says of the packages that are missing.
