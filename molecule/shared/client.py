@@ -45,7 +45,9 @@ def podman_exec(node: str, *command: str, data: str = "", seconds: int = 60) -> 
     """The standard output of a command inside a container of the lab."""
     line = ["podman", "exec", "-i", CONTAINER_PREFIX + node, *command]
     try:
-        done = subprocess.run(line, input=data, env=os.environ | podman_environment(), capture_output=True, text=True, timeout=seconds + 10, check=False)
+        done = subprocess.run(
+            line, input=data, env=os.environ | podman_environment(), capture_output=True, text=True, timeout=seconds + 10, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"{node}: {command[0]} took longer than {seconds} s") from error
     if done.returncode:

@@ -113,5 +113,7 @@ class Steps:
 def _call(command: Sequence[str | Path], env: Mapping[str, str] | None, output: int | None, cwd: Path = ROOT) -> int:
     words = [str(word) for word in command]
     sys.stdout.flush()
-    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(env or {})}, cwd=cwd) as process:
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **(env or {})}, cwd=cwd
+    ) as process:
         return process.wait()

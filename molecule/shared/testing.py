@@ -242,7 +242,9 @@ def converse(node: str, request: dict[str, Any]) -> dict[str, Any]:
 
 def replies(answer: Mapping[str, Any], command: str) -> list[tuple[int, str]]:
     """The replies to commands that begin so; the greeting has the command "", the end of a message "."."""
-    return [(said["code"], said["text"]) for said in answer["transcript"] if (said["command"].startswith(command) if command else not said["command"])]
+    return [
+        (said["code"], said["text"]) for said in answer["transcript"] if (said["command"].startswith(command) if command else not said["command"])
+    ]
 
 
 def codes(answer: Mapping[str, Any], command: str) -> list[int]:

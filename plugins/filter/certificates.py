@@ -83,7 +83,9 @@ def _key_reasons(key: Path, certificate: Path, leaf: x509.Certificate) -> list[s
     return [] if private.public_key() == leaf.public_key() else [f"{key} does not match {certificate}"]
 
 
-def certificate_reasons(certificate: str, key: str = "", issuer: str = "", names: Iterable[str] = (), days: int = 0) -> list[str]:
+def certificate_reasons(
+    certificate: str, key: str = "", issuer: str = "", names: Iterable[str] = (), days: int = 0
+) -> list[str]:
     """Return why a certificate on the controller is not fit to serve; empty when it is.
 
     Missing files, expiry within C(days), names that are not among the subject alternative names (RFC 6125),

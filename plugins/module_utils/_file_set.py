@@ -216,7 +216,9 @@ PROPERTIES = ("ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "
 UNIT_FILES = "/etc/systemd/system/"
 
 
-def unit_steps(unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float, stopped: bool) -> list[str]:
+def unit_steps(
+    unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float, stopped: bool
+) -> list[str]:
     """Return what systemctl has to do so that the unit runs with its files, or is C(stopped)."""
     return stop_steps(unit, published) if stopped else start_steps(unit, published, times, read_at_start=read_at_start, now=now)
 

@@ -353,7 +353,9 @@ def stage_replies(answer: Mapping[str, Any], stage: str) -> list[dict[str, Any]]
     """The replies of an SMTP or LMTP conversation that belong to a stage; a refusal of DATA counts as the message's."""
     word = STAGES[stage]
     words = {"EHLO": ("EHLO", "LHLO"), ".": (".", "DATA")}.get(word, (word,))
-    return [said for said in answer["transcript"] if (said["command"].split(" ")[0] in words if word else said["command"] == "") and said["code"] != 354]
+    return [
+        said for said in answer["transcript"] if (said["command"].split(" ")[0] in words if word else said["command"] == "") and said["code"] != 354
+    ]
 
 
 def unmet(answer: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

@@ -66,7 +66,8 @@ def main(
     if both:
         raise ConfigError("is set as a whole and element by element", file=main_cf.FILE, subject=both[0])
     lists = {
-        name: _elements(present.get(name, defaults.get(name, "")), append.get(name, ()), remove.get(name, ())) for name in dict.fromkeys([*append, *remove])
+        name: _elements(present.get(name, defaults.get(name, "")), append.get(name, ()), remove.get(name, ()))
+        for name in dict.fromkeys([*append, *remove])
     }
     return main_cf.edit(text, {**values, **{name: value for name, value in lists.items() if value is not None}})
 
@@ -94,7 +95,9 @@ def services(text: str, edits: Sequence[ServiceEdit]) -> str:
 
 def _places(text: str, edit: ServiceEdit) -> list[_Place]:
     spans = [(line.start - 1, line.end) for line in logical_lines(text, file=master_cf.FILE)]
-    return [_Place(entry, start, end) for entry, (start, end) in zip(master_cf.parse(text), spans, strict=True) if entry.key == (edit.service, edit.type)]
+    return [
+        _Place(entry, start, end) for entry, (start, end) in zip(master_cf.parse(text), spans, strict=True) if entry.key == (edit.service, edit.type)
+    ]
 
 
 def _spliced(text: str, start: int, end: int, lines: Sequence[str]) -> str:
@@ -168,5 +171,8 @@ def _arguments(entry: Service, edit: ServiceEdit) -> tuple[tuple[tuple[str, str]
 def _with_columns(line: str, columns: Sequence[str]) -> str:
     """Replace the leading columns and keep those behind them where they stand, as far as they fit."""
     found = _FIRST_LINE.findall(line)
-    head = [(new, " " * max(1, len(old) + len(blank) - len(new)) if blank else "") for (old, blank), new in zip(found[: len(columns)], columns, strict=True)]
+    head = [
+        (new, " " * max(1, len(old) + len(blank) - len(new)) if blank else "")
+        for (old, blank), new in zip(found[: len(columns)], columns, strict=True)
+    ]
     return "".join(f"{word}{blank}" for word, blank in [*head, *found[len(columns) :]])

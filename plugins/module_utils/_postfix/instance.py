@@ -53,7 +53,9 @@ class Paths:
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name) or self.name == "postfix":
-            raise ConfigError("an instance is named in lower-case words joined by '-', such as postfix-mx (postfix is the default instance)", subject=self.name)
+            raise ConfigError(
+                "an instance is named in lower-case words joined by '-', such as postfix-mx (postfix is the default instance)", subject=self.name
+            )
 
     @property
     def config(self) -> Path:

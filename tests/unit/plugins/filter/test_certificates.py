@@ -77,7 +77,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param("old-ca", "", "", [], 0, "old-ca.crt expired on ", id="a CA that has ended"),
     ],
 )
-def test_the_reason_says_what_is_wrong(folder: Path, certificate: str, key: str, issuer: str, names: list[str], days: int, reason: str | None) -> None:
+def test_the_reason_says_what_is_wrong(
+    folder: Path, certificate: str, key: str, issuer: str, names: list[str], days: int, reason: str | None
+) -> None:
     reasons = certificate_reasons(
         str(folder / f"{certificate}.crt"), str(folder / f"{key}.key") if key else "", str(folder / f"{issuer}.crt") if issuer else "", names, days
     )

@@ -117,12 +117,14 @@ def test_an_instance_that_cannot_run_is_refused(instances: list[dict[str, Any]],
         pytest.param(with_east(vips=("10.1.0.21",)), "mailcluster_regions (east): VIP 10.1.0.21 is the address of node e-all", id="VIP of a node"),
         pytest.param(
             with_east(vips=("10.1.0.10", "10.1.0.9")),
-            "mailcluster_regions (west): VRRP router id 52 is that of region east too, of which each has one for every VIP of a family, from vrid 51 and 52 on",
+            "mailcluster_regions (west): VRRP router id 52 is that of region east too,"
+            " of which each has one for every VIP of a family, from vrid 51 and 52 on",
             id="two VIPs reach into the next region's ids",
         ),
         pytest.param(
             with_east(vrid=52),
-            "mailcluster_regions (west): VRRP router id 52 is that of region east too, of which each has one for every VIP of a family, from vrid 52 and 52 on",
+            "mailcluster_regions (west): VRRP router id 52 is that of region east too,"
+            " of which each has one for every VIP of a family, from vrid 52 and 52 on",
             id="duplicate vrid",
         ),
         pytest.param(

@@ -71,7 +71,10 @@ RUNS = Unit(active="active", enabled="enabled", started=10.0, loaded=20.0, outda
 
 
 def test_a_unit_is_read_from_what_systemctl_shows() -> None:
-    shown = "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\nActiveEnterTimestampMonotonic=9000000\nStateChangeTimestampMonotonic=19500000\n"
+    shown = (
+        "ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n"
+        "ActiveEnterTimestampMonotonic=9000000\nStateChangeTimestampMonotonic=19500000\n"
+    )
     assert parse_unit(shown, boot=1.0) == replace(RUNS, loaded=20.5)
 
 

@@ -33,7 +33,9 @@ def owners(vips: list[str], edges: int) -> dict[str, list[str]]:
     crowd = [_cluster.Member(f"e{number}", "east", (f"10.91.1.{number}", f"fd91:0:0:1::{number}")) for number in range(1, edges + 1)]
     region = {**EAST, "vips": vips}
     of_edge = {edge.name: config.instances([region], {"edge": crowd}, edge.name) for edge in crowd}
-    return {vip: sorted(of_edge, key=lambda edge: -next(found.priority for found in of_edge[edge] if found.virtual_ipaddress == vip)) for vip in vips}
+    return {
+        vip: sorted(of_edge, key=lambda edge: -next(found.priority for found in of_edge[edge] if found.virtual_ipaddress == vip)) for vip in vips
+    }
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,9 @@ def test_proxy_header(arguments: dict[str, Any], header: bytes) -> None:
     assert mail.proxy_header(source_port=4711, destination_port=25, **arguments) == header
 
 
-@pytest.mark.parametrize(("version", "source", "destination"), [(3, "192.0.2.7", "192.0.2.8"), (1, "192.0.2.7", "2001:db8::2"), (2, "mx", "192.0.2.8")])
+@pytest.mark.parametrize(
+    ("version", "source", "destination"), [(3, "192.0.2.7", "192.0.2.8"), (1, "192.0.2.7", "2001:db8::2"), (2, "mx", "192.0.2.8")]
+)
 def test_impossible_proxy_header_is_refused(version: int, source: str, destination: str) -> None:
     with pytest.raises(ValueError, match=r"PROXY|IPv4"):
         mail.proxy_header(version=version, source=source, destination=destination, source_port=1, destination_port=2)

@@ -110,7 +110,9 @@ def test_what_is_written_beside_a_queue_is_read_again() -> None:
     assert evacuation.from_manifest(evacuation.manifest([(FENCED, 7)])) == [(FENCED, 7)]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": 1}', evacuation.render(FENCED).replace("fenced", "lost"), evacuation.render(FENCED).replace(ID, "x")])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"id": 1}', evacuation.render(FENCED).replace("fenced", "lost"), evacuation.render(FENCED).replace(ID, "x")]
+)
 def test_what_cannot_be_read_is_refused_rather_than_delivered(text: str) -> None:
     with pytest.raises(ConfigError, match="does not tell of an evacuation"):
         evacuation.parse(text, file="f")
