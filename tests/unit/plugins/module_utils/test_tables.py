@@ -121,6 +121,7 @@ def test_a_file_arrives_as_it_is_and_its_digest_is_told(tmp_path: Path) -> None:
     assert core.pack({"/t": path}, stream) == {"/t": core.digest_of(path)}
     with core.zipfile.ZipFile(stream) as archive:
         assert core.Contents(archive).text("/t").encode("utf-8", "surrogateescape") == path.read_bytes()
+        assert core.Contents(archive).size("/t") == path.stat().st_size
 
 
 @pytest.mark.parametrize(
