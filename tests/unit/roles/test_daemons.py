@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -19,6 +20,8 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils import _accoun
 from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import config as haproxy
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
+# Seconds until the kernel asks, and between its questions (tcp(7)).
+KEEPALIVE = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)
 
 
 def read(path: str) -> Any:
@@ -87,3 +90,56 @@ def test_only_a_resolver_that_has_an_answer_is_asked_from_then_on(resolver: Reso
 def test_a_resolver_is_asked_for_the_soa_of_the_zone(resolver: Resolver) -> None:
     resolver.judge("corp.example.")
     assert resolver.asked[12:] == b"\4corp\7example\0\0\6\0\1"
+
+
+class Haproxy:
+    """What a balancer says behind its socket: how old it is, and what it listens on, in as many messages as it likes."""
+
+    def __init__(self, path: Path, ages: list[int], *listeners: socket.socket) -> None:
+        self.path, self.ages, self.listeners = path, ages, listeners
+        self.asked: list[bytes] = []
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen()
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def _answer(self) -> None:
+        while True:
+            asker, _address = self.socket.accept()
+            with asker:
+                self.asked.append(asker.recv(100))
+                if self.asked[-1] == b"show info\n":
+                    age = self.ages.pop(0) if len(self.ages) > 1 else self.ages[0]
+                    asker.sendall(f"Name: HAProxy\nUptime: 0d 0h00m0{age}s\nUptime_sec: {age}\nMemmax_MB: 0\n".encode())
+                else:
+                    asker.sendall(struct.pack("i", len(self.listeners)))
+                    for number, listener in enumerate(self.listeners, 1):
+                        socket.send_fds(asker, [b"\0\0\0\0\0\0"], [listener.fileno()])
+                        assert struct.unpack("i", asker.recv(4)) == (number,)
+
+    def change(self) -> None:
+        subprocess.run([sys.executable, ROLES / "haproxy/files/keepalive.py", self.path], check=True, timeout=60)
+
+
+def listener(family: int) -> socket.socket:
+    made = socket.socket(family)
+    made.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+    made.listen()
+    return made
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
+def test_the_kernel_asks_a_client_whom_the_balancer_has_not_taken(tmp_path: Path, family: int) -> None:
+    local = socket.socket(socket.AF_UNIX)
+    with listener(family) as first, listener(family) as door, local:
+        Haproxy(tmp_path / "admin.sock", [0], first, local, door).change()
+        with socket.create_connection(door.getsockname()[:2]), door.accept()[0] as taken:
+            asked = (taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *(taken.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE))
+    assert asked == (1, 1, 1)
+
+
+def test_after_a_reload_the_new_worker_is_waited_for(tmp_path: Path) -> None:
+    with listener(socket.AF_INET) as door:
+        haproxy = Haproxy(tmp_path / "admin.sock", [500, 500, 0], door)
+        haproxy.change()
+    assert haproxy.asked == [b"show info\n"] * 3 + [b"_getsocks\n"]

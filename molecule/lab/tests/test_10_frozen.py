@@ -1,0 +1,55 @@
+# Copyright (c) 2026 mailcluster contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An edge stands still: whom its kernel took before its addresses moved is told, and need not wait."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import faults
+import pytest
+from client import run_python
+from testing import STRANGER, Site, entrances_of
+
+pytestmark = pytest.mark.operation
+EDGE = "east-edge1"
+# As an SMTP client does, each of them only waits for a greeting.
+CLIENTS = """
+import selectors, socket, time
+def waits(addresses, port, number, apart, patience):
+    waiting, told = selectors.DefaultSelector(), []
+    begin = time.monotonic()
+    for turn in range(int((number * apart + patience) / apart)):
+        if turn < number:
+            for address in addresses:
+                client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+                client.setblocking(False)
+                client.connect_ex((address, port))
+                waiting.register(client, selectors.EVENT_READ, (address, time.monotonic()))
+        while time.monotonic() < begin + (turn + 1) * apart:
+            for key, _events in waiting.select(max(0, begin + (turn + 1) * apart - time.monotonic())):
+                try:
+                    how = "greeting" if key.fileobj.recv(1) else "end"
+                except OSError as error:
+                    how = type(error).__name__
+                told.append([key.data[0], how, time.monotonic() - key.data[1]])
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()
+    return told + [[key.data[0], "nothing", patience] for key in waiting.get_map().values()]
+"""
+
+
+def test_told(site: Site) -> None:
+    """A client that waits for the greeting of an edge that stands still is reset within 3 s, over IPv4 and IPv6"""
+    addresses = [entrance.address for entrance in entrances_of("east")]
+    with faults.cleaned(site), ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(run_python, STRANGER, CLIENTS, "waits", addresses, 587, 40, 0.1, 6.0)
+        time.sleep(2)
+        faults.podman("pause", EDGE)
+        told = asked.result()
+    assert [wait for wait in told if wait[2] > 3] == []
+    # Or nothing was tried.
+    assert {address for address, how, _seconds in told if how == "ConnectionResetError"} == set(addresses)
+    assert {address for address, how, _seconds in told if how == "greeting"} == set(addresses)
