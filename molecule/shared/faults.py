@@ -52,6 +52,8 @@ CUT = "mailcluster_cut"
 # Seconds before a fault, between it and the heal, and after the lab is whole.
 CALM, HOLD, AFTER = 6.0, 12.0, 4.0
 PATIENCE = 3.0
+# What a container has unless told otherwise (podman-run(1)).
+CPU_SHARES = 1024
 WHOLE_SECONDS = 120.0
 TIERS = ("edge", "mx", "submission", "relay", "filter", "mailbox")
 WORKERS = 8
@@ -127,16 +129,26 @@ def revive(*names: str) -> None:
     raise LabError(f"{', '.join(names)}: podman start does not help")
 
 
-def revive_all(site: Site, names: Sequence[str]) -> None:
-    """Start nodes one after another; a region that was dead as a whole has got a new bridge."""
+def revive_all(site: Site, names: Sequence[str], *, shares: int = CPU_SHARES) -> None:
+    """Start nodes one after another; a region that was dead as a whole has got a new bridge.
+
+    With fewer C(shares) of the CPU, eight nodes that boot leave the others, which would have hosts of their own, what they need.
+    """
     kept = set()
     for name in names:
         revive(name)
+        if shares != CPU_SHARES:
+            give_shares(shares, name)
         region = next(node.region for node in site.nodes if node.name == name)
         if region not in kept:
             # Before the others know the bridge by an address that it loses.
             host.keep_bridge_address(CONTAINER_PREFIX + region)
             kept.add(region)
+
+
+def give_shares(shares: int, *names: str) -> None:
+    """Of the CPU, to running containers; a start forgets it."""
+    podman(f"update --cpu-shares={shares}", *names)
 
 
 def state_of(name: str) -> str:
@@ -179,6 +191,7 @@ def clean(site: Site) -> None:
     states = dict(zip(names, together(state_of, names), strict=True))
     podman("unpause", *(name for name, state in states.items() if state == "paused"))
     revive_all(site, [name for name, state in states.items() if state not in ("paused", "running")])
+    give_shares(CPU_SHARES, *names)
     mend(*names)
 
     together(restore, names)
@@ -207,6 +220,8 @@ class Case:
     fault: Callable[[], object]
     heal: Callable[[], object] = lambda: None
     homes: frozenset[str] = frozenset()
+    # Run when all is whole again.
+    settle: Callable[[], object] = lambda: None
     calm: float = CALM
     hold: float = HOLD
     after: float = AFTER
@@ -294,7 +309,8 @@ def regions(site: Site) -> Iterator[Case]:
         yield Case(
             name=f"lose-{region}",
             fault=partial(kill, *names),
-            heal=partial(revive_all, site, names),
+            heal=partial(revive_all, site, names, shares=CPU_SHARES // 8),
+            settle=partial(give_shares, CPU_SHARES, *names),
             homes=of_accounts(site, *nodes),
             hold=25.0,
             patience=PATIENCE + load.TIMEOUT + 1,
@@ -458,6 +474,7 @@ def suffer(site: Site, case: Case) -> Mark:
             seconds = time.time() - fault
             case.heal()
         took = whole(site)
+        case.settle()
         time.sleep(case.after)
     except (LabError, ProbeError, subprocess.SubprocessError) as error:
         failures.append(str(error))

@@ -11,6 +11,7 @@ What HAProxy does take gets the times of its configuration. haproxy.service runs
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import sys
@@ -49,7 +50,9 @@ def listeners(path: str) -> list[socket.socket]:
             if not names:
                 break
             found += some
-            haproxy.sendall(NUMBER.pack(len(found)))
+            # It waits for it, but older ones (2.6) do not after the last message.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                haproxy.sendall(NUMBER.pack(len(found)))
     return [socket.socket(fileno=descriptor) for descriptor in found]
 
 

@@ -20,6 +20,8 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils import _accoun
 from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import config as haproxy
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
+# How many sockets HAProxy puts into a message.
+FULL = 253
 # Seconds until the kernel asks, and between its questions (tcp(7)).
 KEEPALIVE = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)
 
@@ -93,18 +95,20 @@ def test_a_resolver_is_asked_for_the_soa_of_the_zone(resolver: Resolver) -> None
 
 
 class Haproxy:
-    """What a balancer says behind its socket: how old it is, and what it listens on, in as many messages as it likes."""
+    """What a balancer says behind its socket: how old it is, and what it listens on. An old one waits for an answer only after a full message."""
 
-    def __init__(self, path: Path, ages: list[int], *listeners: socket.socket) -> None:
-        self.path, self.ages, self.listeners = path, ages, listeners
+    def __init__(self, path: Path, ages: list[int], *listeners: socket.socket, old: bool = False) -> None:
+        self.path, self.ages, self.listeners, self.old = path, ages, listeners, old
         self.asked: list[bytes] = []
+        self.answers: list[bytes] = []
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(path))
         self.socket.listen()
-        threading.Thread(target=self._answer, daemon=True).start()
+        self.thread = threading.Thread(target=self._answer, daemon=True)
+        self.thread.start()
 
     def _answer(self) -> None:
-        while True:
+        while b"_getsocks\n" not in self.asked:
             asker, _address = self.socket.accept()
             with asker:
                 self.asked.append(asker.recv(100))
@@ -113,12 +117,15 @@ class Haproxy:
                     asker.sendall(f"Name: HAProxy\nUptime: 0d 0h00m0{age}s\nUptime_sec: {age}\nMemmax_MB: 0\n".encode())
                 else:
                     asker.sendall(struct.pack("i", len(self.listeners)))
-                    for number, listener in enumerate(self.listeners, 1):
-                        socket.send_fds(asker, [b"\0\0\0\0\0\0"], [listener.fileno()])
-                        assert struct.unpack("i", asker.recv(4)) == (number,)
+                    numbers = [listener.fileno() for listener in self.listeners]
+                    for start in range(0, len(numbers), FULL):
+                        some = numbers[start : start + FULL]
+                        socket.send_fds(asker, [b"\0\0\0\0\0\0" * len(some)], some)
+                        self.answers += [asker.recv(4)] if len(some) == FULL or not self.old else []
 
     def change(self) -> None:
         subprocess.run([sys.executable, ROLES / "haproxy/files/keepalive.py", self.path], check=True, timeout=60)
+        self.thread.join(60)
 
 
 def listener(family: int) -> socket.socket:
@@ -136,6 +143,15 @@ def test_the_kernel_asks_a_client_whom_the_balancer_has_not_taken(tmp_path: Path
         with socket.create_connection(door.getsockname()[:2]), door.accept()[0] as taken:
             asked = (taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *(taken.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE))
     assert asked == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("old", "answers"), [(False, [FULL, FULL + 1]), (True, [FULL])], ids=["new", "old"])
+def test_the_last_of_many_doors_is_reached(tmp_path: Path, old: bool, answers: list[int]) -> None:
+    with listener(socket.AF_INET) as first, listener(socket.AF_INET) as last:
+        haproxy = Haproxy(tmp_path / "admin.sock", [0], *[first] * FULL, last, old=old)
+        haproxy.change()
+        assert last.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert [struct.unpack("i", answer)[0] for answer in haproxy.answers] == answers
 
 
 def test_after_a_reload_the_new_worker_is_waited_for(tmp_path: Path) -> None:
