@@ -132,7 +132,7 @@ def revive(*names: str) -> None:
 def revive_all(site: Site, names: Sequence[str], *, shares: int = CPU_SHARES) -> None:
     """Start nodes one after another; a region that was dead as a whole has got a new bridge.
 
-    With fewer C(shares) of the CPU, eight nodes that boot leave the others, which would have hosts of their own, what they need.
+    With fewer C(shares) of the CPU, nodes that boot do not take it from the others, which would have hosts of their own.
     """
     kept = set()
     for name in names:
@@ -191,7 +191,6 @@ def clean(site: Site) -> None:
     states = dict(zip(names, together(state_of, names), strict=True))
     podman("unpause", *(name for name, state in states.items() if state == "paused"))
     revive_all(site, [name for name, state in states.items() if state not in ("paused", "running")])
-    give_shares(CPU_SHARES, *names)
     mend(*names)
 
     together(restore, names)
@@ -479,6 +478,7 @@ def suffer(site: Site, case: Case) -> Mark:
     except (LabError, ProbeError, subprocess.SubprocessError) as error:
         failures.append(str(error))
         clean(site)
+        case.settle()
     return Mark(case=case, begun=begun, fault=fault, seconds=seconds, whole=took, failures=tuple(failures))
 
 

@@ -1,11 +1,12 @@
 # Copyright (c) 2026 mailcluster contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An edge stands still: whom its kernel took before its addresses moved is told, and need not wait."""
+"""An edge stands still: clients whom its kernel took before its addresses moved are told, and need not wait."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import faults
@@ -15,6 +16,8 @@ from testing import STRANGER, Site, entrances_of
 
 pytestmark = pytest.mark.operation
 EDGE = "east-edge1"
+# Of each address, whom HAProxy had accepted, but not greeted, at the moment of the freeze.
+BETWEEN = 1
 # As an SMTP client does, each of them only waits for a greeting.
 CLIENTS = """
 import selectors, socket, time
@@ -42,14 +45,17 @@ def waits(addresses, port, number, apart, patience):
 
 
 def test_told(site: Site) -> None:
-    """A client that waits for the greeting of an edge that stands still is reset within 3 s, over IPv4 and IPv6"""
+    """Clients whom an edge that stands still took before its addresses moved are reset within 3 s, over IPv4 and IPv6"""
     addresses = [entrance.address for entrance in entrances_of("east")]
     with faults.cleaned(site), ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(run_python, STRANGER, CLIENTS, "waits", addresses, 587, 40, 0.1, 6.0)
+        asked = pool.submit(run_python, STRANGER, CLIENTS, "waits", addresses, 587, 30, 0.1, 4.0)
         time.sleep(2)
         faults.podman("pause", EDGE)
         told = asked.result()
-    assert [wait for wait in told if wait[2] > 3] == []
-    # Or nothing was tried.
-    assert {address for address, how, _seconds in told if how == "ConnectionResetError"} == set(addresses)
-    assert {address for address, how, _seconds in told if how == "greeting"} == set(addresses)
+    late = Counter(address for address, _how, seconds in told if seconds > 3)
+    assert max(late.values(), default=0) <= BETWEEN, told
+    for address in addresses:
+        hows = Counter(how for where, how, _seconds in told if where == address)
+        # Or nothing was tried.
+        assert hows["ConnectionResetError"] > BETWEEN, told
+        assert hows["greeting"] > BETWEEN, told

@@ -508,6 +508,8 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "timeout client-fin 10s",
                 "timeout server-fin 10s",
                 "timeout check 2s",
+                # Sessions of a client in the world that is gone end after 90 seconds.
+                *_keepalive("cli", idle=60, interval=10),
             ),
         ),
         _section(
@@ -521,9 +523,8 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "option redispatch 1",
                 "option allbackups",
                 "option abortonclose",
-                # Sessions of a host that is gone end after 5 seconds, those of a client in the world after 90.
+                # Sessions of a host that is gone end after 5 seconds.
                 *_keepalive("srv", idle=2, interval=1),
-                *_keepalive("cli", idle=60, interval=10),
                 _default_server_for_peers(settings),
             ),
         ),

@@ -20,8 +20,8 @@ from ansible_collections.mailcluster.postfix.plugins.module_utils import _accoun
 from ansible_collections.mailcluster.postfix.plugins.module_utils._haproxy import config as haproxy
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
-# How many sockets HAProxy puts into a message.
-FULL = 253
+# How many sockets HAProxy puts into a message (MAX_SEND_FD).
+FULL = 252
 # Seconds until the kernel asks, and between its questions (tcp(7)).
 KEEPALIVE = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)
 
@@ -108,14 +108,17 @@ class Haproxy:
         self.thread.start()
 
     def _answer(self) -> None:
-        while b"_getsocks\n" not in self.asked:
-            asker, _address = self.socket.accept()
+        while True:
+            try:
+                asker, _address = self.socket.accept()
+            except OSError:
+                return
             with asker:
                 self.asked.append(asker.recv(100))
                 if self.asked[-1] == b"show info\n":
                     age = self.ages.pop(0) if len(self.ages) > 1 else self.ages[0]
                     asker.sendall(f"Name: HAProxy\nUptime: 0d 0h00m0{age}s\nUptime_sec: {age}\nMemmax_MB: 0\n".encode())
-                else:
+                elif self.listeners:
                     asker.sendall(struct.pack("i", len(self.listeners)))
                     numbers = [listener.fileno() for listener in self.listeners]
                     for start in range(0, len(numbers), FULL):
@@ -123,9 +126,13 @@ class Haproxy:
                         socket.send_fds(asker, [b"\0\0\0\0\0\0" * len(some)], some)
                         self.answers += [asker.recv(4)] if len(some) == FULL or not self.old else []
 
-    def change(self) -> None:
-        subprocess.run([sys.executable, ROLES / "haproxy/files/keepalive.py", self.path], check=True, timeout=60)
+    def change(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the script, which has less patience here, until it and what answers it are done."""
+        script = (ROLES / "haproxy/files/keepalive.py").read_text(encoding="utf-8").replace("PATIENCE = 5.0", "PATIENCE = 1.0")
+        done = subprocess.run([sys.executable, "-Ic", script, self.path, *words], capture_output=True, text=True, check=False, timeout=60)
+        self.socket.shutdown(socket.SHUT_RDWR)
         self.thread.join(60)
+        return done
 
 
 def listener(family: int) -> socket.socket:
@@ -137,19 +144,18 @@ def listener(family: int) -> socket.socket:
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
 def test_the_kernel_asks_a_client_whom_the_balancer_has_not_taken(tmp_path: Path, family: int) -> None:
-    local = socket.socket(socket.AF_UNIX)
-    with listener(family) as first, listener(family) as door, local:
-        Haproxy(tmp_path / "admin.sock", [0], first, local, door).change()
+    with listener(family) as first, listener(family) as door, socket.socket(socket.AF_UNIX) as local, socket.socket(family, socket.SOCK_DGRAM) as log:
+        done = Haproxy(tmp_path / "admin.sock", [500], first, local, log, door).change()
         with socket.create_connection(door.getsockname()[:2]), door.accept()[0] as taken:
             asked = (taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *(taken.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE))
-    assert asked == (1, 1, 1)
+    assert (asked, done.returncode, done.stderr) == ((1, 1, 1), 0, "")
 
 
 @pytest.mark.parametrize(("old", "answers"), [(False, [FULL, FULL + 1]), (True, [FULL])], ids=["new", "old"])
 def test_the_last_of_many_doors_is_reached(tmp_path: Path, old: bool, answers: list[int]) -> None:
     with listener(socket.AF_INET) as first, listener(socket.AF_INET) as last:
         haproxy = Haproxy(tmp_path / "admin.sock", [0], *[first] * FULL, last, old=old)
-        haproxy.change()
+        assert haproxy.change().returncode == 0
         assert last.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert [struct.unpack("i", answer)[0] for answer in haproxy.answers] == answers
 
@@ -157,5 +163,17 @@ def test_the_last_of_many_doors_is_reached(tmp_path: Path, old: bool, answers: l
 def test_after_a_reload_the_new_worker_is_waited_for(tmp_path: Path) -> None:
     with listener(socket.AF_INET) as door:
         haproxy = Haproxy(tmp_path / "admin.sock", [500, 500, 0], door)
-        haproxy.change()
-    assert haproxy.asked == [b"show info\n"] * 3 + [b"_getsocks\n"]
+        assert haproxy.change("reloaded").returncode == 0
+    assert haproxy.asked == [b"show info\n", b"_getsocks\n"] * 3
+
+
+def test_without_a_new_worker_the_old_one_has_it_and_that_is_said(tmp_path: Path) -> None:
+    with listener(socket.AF_INET) as door:
+        done = Haproxy(tmp_path / "admin.sock", [500], door).change("reloaded")
+        assert door.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert (done.returncode, done.stderr) == (1, "no new worker answers\n")
+
+
+def test_a_balancer_that_hands_out_no_sockets_is_told_of(tmp_path: Path) -> None:
+    done = Haproxy(tmp_path / "admin.sock", [0]).change()
+    assert (done.returncode, done.stderr) == (1, "no answer to _getsocks\n")
