@@ -1,7 +1,7 @@
 # Copyright (c) 2026 mailcluster contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An edge stands still: clients whom its kernel took before its addresses moved are told, and need not wait."""
+"""An edge reads a new configuration, or stands still: none of its clients is refused, and none waits for a greeting that never comes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import faults
 import pytest
-from client import run_python
+from client import podman_exec, run_python
 from testing import STRANGER, Site, entrances_of
 
 pytestmark = pytest.mark.operation
@@ -44,9 +44,33 @@ def waits(addresses, port, number, apart, patience):
 """
 
 
-def test_told(site: Site) -> None:
+def worker() -> str:
+    """The process that serves; a reload begins a new one."""
+    return podman_exec(EDGE, "sh", "-c", "pgrep -u haproxy -x haproxy").strip()
+
+
+@pytest.fixture(scope="module")
+def addresses() -> list[str]:
+    return [entrance.address for entrance in entrances_of("east")]
+
+
+def test_reloaded(site: Site, addresses: list[str]) -> None:
+    """While the balancer of an edge reloads three times, each of forty clients a second is greeted, over IPv4 and IPv6"""
+    assert faults.owner(site, "east") == EDGE
+    before = worker()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(run_python, STRANGER, CLIENTS, "waits", addresses, 587, 100, 0.05, 2.0)
+        for _turn in range(3):
+            time.sleep(1)
+            podman_exec(EDGE, "systemctl", "reload", "haproxy")
+        told = asked.result()
+    assert worker() != before
+    assert [wait for wait in told if wait[1] != "greeting"] == []
+    assert len(told) == 100 * len(addresses)
+
+
+def test_told(site: Site, addresses: list[str]) -> None:
     """Clients whom an edge that stands still took before its addresses moved are reset within 3 s, over IPv4 and IPv6"""
-    addresses = [entrance.address for entrance in entrances_of("east")]
     with faults.cleaned(site), ThreadPoolExecutor(1) as pool:
         asked = pool.submit(run_python, STRANGER, CLIENTS, "waits", addresses, 587, 30, 0.1, 4.0)
         time.sleep(2)
