@@ -176,9 +176,21 @@ def _shared(ports: Mapping[str, Mapping[str, Any]], service: str) -> dict[str, M
     return {name: port for name, port in ports.items() if port.get("joins") == service}
 
 
-# What ends the sessions of a server that is dead or frozen. The filter does nothing; without one, 3.0.11 never closes a caller whose
-# connection was still being made when its server was marked down, and Postfix waits for minutes.
-_END_SESSIONS = ("filter trace quiet", "default-server on-marked-down shutdown-sessions")
+_END_SESSIONS = "default-server on-marked-down shutdown-sessions"
+
+
+def _ends(port: Mapping[str, Any]) -> tuple[str, ...]:
+    """What ends the sessions of a server that is dead or frozen, if another one can take them.
+
+    Nobody else has the mailboxes of a node: where it is only slow, a session goes on, for what is delivered once more may be delivered
+    twice. Sessions of a host that is gone end by their keepalive.
+    """
+    return () if port["tier"] == "mailbox" else (_END_SESSIONS,)
+
+
+# It does nothing; without a filter, 3.0.11 never closes a caller whose connection was still being made when its server was marked down,
+# and Postfix waits for minutes.
+_FILTER = "filter trace quiet"
 
 
 def _to_peers(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]]) -> Listen:
@@ -190,7 +202,8 @@ def _to_peers(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]]) -> Li
         lines=(
             *_idle(door.service),
             *_asks(door.service),
-            *_END_SESSIONS,
+            _FILTER,
+            *_ends(port),
         ),
         servers=tuple(_server(server, port) for server in door.servers),
     )
@@ -216,8 +229,8 @@ def _to_world(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]], *, ma
             *_idle(door.service),
             *_guard(limits),
             *_asks(door.service),
-            # A session of IMAP has no other server to go to: its mailbox lives on one node.
-            *(_END_SESSIONS if door.service not in _IDLE_TIMEOUT else ()),
+            _FILTER,
+            *_ends(port),
             # To count connections at a server says nothing of a share while there are few.
             *(("balance roundrobin",) if shared else ()),
         ),
@@ -302,6 +315,7 @@ def _to_daemon(door: _cluster.Door, port: Mapping[str, Any], *, password: bool, 
         binds=_binds(door, *accepts_proxy, _MUTUAL_TLS),
         lines=(
             *_idle(door.service),
+            *_ends(port),
             *(() if asked else _health_check(health, password=password)),
             *tls,
             # A daemon in state drain still serves who has not heard of it yet; only its health says "no more".
@@ -535,7 +549,7 @@ def _fixed_sections(settings: Settings) -> list[str]:
                 "option tcplog",
                 "retries 3",
                 *_keepalive("cli", idle=2, interval=1),
-                "default-server inter 500ms fastinter 200ms fall 2 rise 2 on-marked-down shutdown-sessions",
+                "default-server inter 500ms fastinter 200ms fall 2 rise 2",
             ),
         ),
     ]

@@ -65,9 +65,17 @@ def test_an_edge_passes_on_the_address_of_the_client(service: str, sends: bool) 
 ENDS = "default-server on-marked-down shutdown-sessions"
 
 
-@pytest.mark.parametrize("door", ["relay-out", "milter-out", "lmtp-out-east-mailbox1"])
+@pytest.mark.parametrize("door", ["relay-out", "milter-out"])
 def test_a_local_door_ends_the_sessions_of_a_dead_server_and_of_who_waits_for_it(door: str) -> None:
     assert listens("east-mx1")[door].lines[-2:] == ("filter trace quiet", ENDS)
+
+
+@pytest.mark.parametrize(
+    ("node", "door"), [("east-mx1", "lmtp-out-east-mailbox1"), ("east-mailbox1", "lmtp-in"), ("east-mailbox1", "imap-in"), ("east-edge1", "imaps")]
+)
+def test_a_session_with_the_only_node_of_a_mailbox_outlives_a_check_that_fails(node: str, door: str) -> None:
+    listen = listens(node)[door]
+    assert [line for line in listen.lines if "on-marked-down" in line] == []
 
 
 @pytest.mark.parametrize(("service", "ends"), [("mx", True), ("submissions", True), ("submission", True), ("imaps", False)])
