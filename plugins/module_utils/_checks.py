@@ -316,7 +316,8 @@ def _members(site: Site) -> Iterator[Error]:
 def _numbers(port: Mapping[str, Any], *, moved: bool = False) -> set[int]:
     """The ports of a service; with C(moved), those only that a further instance has to itself."""
     health = port.get("health", {})
-    found = [port.get(name) for name in ("public", "peer", "daemon", "local", "admin")] + [health.get("port"), None if moved else health.get("sasl_port")]
+    found = [port.get(name) for name in ("public", "probe", "peer", "daemon", "local", "admin")]
+    found += [health.get("port"), None if moved else health.get("sasl_port")]
     return {int(number) for number in found if number}
 
 

@@ -159,7 +159,7 @@ def instance_services(ports: Mapping[str, Mapping[str, Any]], instance: Mapping[
     for service, port in ports.items():
         if port["tier"] != instance["tier"]:
             continue
-        own = {key: int(value) + offset if key in ("daemon", "peer", "local") else value for key, value in port.items() if key != "public"}
+        own = {key: int(value) + offset if key in ("daemon", "peer", "local") else value for key, value in port.items() if key not in ("public", "probe")}
         own["health"] = {**port["health"], "port": int(port["health"]["port"]) + offset}
         joins = {"joins": service, "share": int(instance["share"])} if instance.get("share") and port.get("public") else {}
         moved[service] = {**own, **joins, **({"public": int(public[service])} if service in public else {})}
@@ -217,7 +217,7 @@ def evacuation_targets(of_tier: Members, instances: Mapping[str, Sequence[Mappin
 
 def inner_ports(ports: Mapping[str, Mapping[str, Any]], health_port: int) -> list[int]:
     """Every port of the map that no stranger may reach: all but the public ones."""
-    own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local", "admin") if name in port]
+    own = [port[name] for port in ports.values() for name in ("peer", "daemon", "local", "probe", "admin") if name in port]
     health = [port["health"][name] for port in ports.values() for name in ("port", "sasl_port") if name in port.get("health", {})]
     return sorted({int(number) for number in (*own, *health, health_port)})
 

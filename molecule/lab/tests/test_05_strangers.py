@@ -45,7 +45,7 @@ def mapped_ports() -> dict[str, dict[str, Any]]:
 
 
 PUBLIC = {service["public"] for service in mapped_ports().values() if service.get("world")}
-INTERNAL = {service[kind] for service in mapped_ports().values() for kind in ("daemon", "peer", "local", "admin") if kind in service} | {
+INTERNAL = {service[kind] for service in mapped_ports().values() for kind in ("daemon", "peer", "local", "probe", "admin") if kind in service} | {
     service["health"]["port"] for service in mapped_ports().values() if "health" in service
 }
 

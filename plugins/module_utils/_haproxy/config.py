@@ -213,7 +213,12 @@ def _asks(service: str) -> tuple[str, str]:
     return (f"option httpchk GET /{service}", "http-check disable-on-404")
 
 
-def _to_world(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]], *, maxconn: int, limits: Limits, offload: bool) -> Listen:
+def _probed(port: Mapping[str, Any], addresses: Sequence[str]) -> tuple[str, ...]:
+    """Take from the loopback who says that he is this node, and nobody else."""
+    return (f"tcp-request session reject if {{ so_name probe }} !{{ src {' '.join(addresses)} }}",) if "probe" in port else ()
+
+
+def _to_world(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]], own: Sequence[str], *, maxconn: int, limits: Limits, offload: bool) -> Listen:
     port, shared = ports[door.service], _shared(ports, door.service)
     rest = 100 - sum(int(other["share"]) for other in shared.values())
 
@@ -223,11 +228,15 @@ def _to_world(door: _cluster.Door, ports: Mapping[str, Mapping[str, Any]], *, ma
     return Listen(
         name=door.name,
         defaults="peers",
-        binds=_binds(door, *((PUBLIC_TLS,) if offload else ())),
+        binds=(
+            *_binds(door, *((PUBLIC_TLS,) if offload else ())),
+            *((f"{socket_address('127.0.0.1', int(port['probe']))} name probe accept-proxy",) if "probe" in port else ()),
+        ),
         lines=(
             f"maxconn {maxconn}",
             *_idle(door.service),
             *_guard(limits),
+            *_probed(port, own),
             *_asks(door.service),
             _FILTER,
             *_ends(port),
@@ -463,7 +472,9 @@ def listens(
         raise _cluster.ClusterError(*(f"haproxy_tls_offload: {error}" for error in errors))
     to_daemons = _to_daemons([door for door in doors if door.kind == "peer"], ports, password=valkey_password)
     public = [door for door in doors if door.kind == "public"]
-    to_world = {door.name: _to_world(door, ports, maxconn=share, limits=limits or Limits(), offload=door.service in tls_offload) for door in public}
+    to_world = {
+        door.name: _to_world(door, ports, me.addresses, maxconn=share, limits=limits or Limits(), offload=door.service in tls_offload) for door in public
+    }
     return [
         *(to_daemons.get(door.name) or to_world.get(door.name) or _to_peers(door, ports) for door in doors),
         *(listen for door in public for listen in _joining(door, ports)),

@@ -78,6 +78,12 @@ def test_a_session_with_the_only_node_of_a_mailbox_outlives_a_check_that_fails(n
     assert [line for line in listen.lines if "on-marked-down" in line] == []
 
 
+def test_the_probe_of_an_edge_takes_the_way_of_clients_and_is_the_edge_itself() -> None:
+    listen = listens("east-edge1")["mx"]
+    assert listen.binds[-1] == "127.0.0.1:11025 name probe accept-proxy"
+    assert "tcp-request session reject if { so_name probe } !{ src 10.91.1.11 fd91:0:0:1::11 }" in listen.lines
+
+
 @pytest.mark.parametrize(("service", "ends"), [("mx", True), ("submissions", True), ("submission", True), ("imaps", False)])
 def test_an_edge_ends_the_sessions_that_another_server_can_take(service: str, ends: bool) -> None:
     assert (ENDS in listens("east-edge1")[service].lines) is ends
