@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import (
     ARGUMENTS,
     PROPERTIES,
+    Published,
     Wanted,
     parse_unit,
     plan,
@@ -45,7 +46,8 @@ def script(wanted: Wanted) -> str:
     owned = " ".join("*".join(shlex.quote(part) for part in pattern.split("*")) for pattern in wanted.owned)
     parts = [
         *([f"stat -L -c '%U %u %G %g %a %.9Y' -- {words(paths)}"] if paths else []),
-        *([f"sha256sum -- {words(wanted.files)}"] if wanted.files else []),
+        # The record of the set as well: what lies there as declared may be recorded otherwise, or not yet.
+        f"sha256sum -- {words([str(_record(wanted).place), *wanted.files])}",
         # The clock before the process whose start tells how long the node is up: units seem older rather than younger.
         "date +%s.%N",
         "cat /proc/self/stat",
@@ -61,15 +63,19 @@ def judge(wanted: Wanted, answer: str) -> dict[str, Any] | None:
     paths = [*wanted.files, *wanted.also_read]
     head, separator, owned = answer.replace("\r\n", "\n").partition("\n\n")
     lines = head.split("\n")
-    stats, digests, (clock, process, *shown) = lines[: len(paths)], lines[len(paths) :][: len(wanted.files)], lines[len(paths) + len(wanted.files) :]
+    stats, (recorded, *digests), (clock, process, *shown) = (
+        lines[: len(paths)],
+        lines[len(paths) :][: 1 + len(wanted.files)],
+        lines[len(paths) + 1 + len(wanted.files) :],
+    )
     if not separator:
         raise ValueError("the answer has no end")
     known = [stat.split(" ") for stat in stats]
     before = {
-        path: file.found(digest.lstrip("\\")[:64], _name(*stat[:2]), _name(*stat[2:4]), int(stat[4], 8))
+        path: file.found(_digest(digest), _name(*stat[:2]), _name(*stat[2:4]), int(stat[4], 8))
         for (path, file), stat, digest in zip(wanted.files.items(), known, digests, strict=False)
     }
-    if plan(before, wanted.files, [path for path in owned.split("\n") if path]):
+    if _digest(recorded) != _record(wanted).digest or plan(before, wanted.files, [path for path in owned.split("\n") if path]):
         return None
     if wanted.unit:
         now = float(clock)
@@ -81,6 +87,15 @@ def judge(wanted: Wanted, answer: str) -> dict[str, Any] | None:
         if unit_steps(unit, (), times, read_at_start=wanted.read_at_start, now=now, stopped=wanted.stopped):
             return None
     return dict(_UNCHANGED)
+
+
+def _record(wanted: Wanted) -> Published:
+    return Published.of(wanted.root, wanted.files)
+
+
+def _digest(line: str) -> str:
+    """Return the digest of a line of sha256sum(1), which marks an escaped name before it."""
+    return line.lstrip("\\")[:64]
 
 
 def _name(name: str, number: str) -> str:

@@ -17,12 +17,14 @@ def postfix_report(
     nodes: Mapping[str, Mapping[str, Any]],
     wanted: Mapping[str, Sequence[str]] | None = None,
     tiers: Mapping[str, Sequence[str]] | None = None,
+    published: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, list[str]]:
     """Compare the results of C(postfix_info) of all nodes, by host name; nodes without a result are left out.
 
-    C(wanted) names the instances that each host must have, C(tiers) its tiers.
+    C(wanted) names the instances that each host must have, C(tiers) its tiers, C(published) the results of C(file_set_info).
     """
-    return compare({host: node for host, node in nodes.items() if "instances" in node}, wanted or {}, tiers)
+    told = {host: found for host, found in (published or {}).items() if "edits" in found}
+    return compare({host: node for host, node in nodes.items() if "instances" in node}, wanted or {}, tiers, told)
 
 
 def certificate_days(lines: Iterable[str], now: datetime | None = None) -> dict[str, int]:

@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from difflib import unified_diff
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from ._plan import Difference, difference
+
+# What each set holds, by the last run that published it, without secrets.
+PUBLISHED = Path("/var/lib/mailcluster/published")
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "root": {"type": "path", "required": True},
@@ -58,6 +64,11 @@ class File:
     @property
     def digest(self) -> str:
         return hashlib.sha256(self.content.encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
+    def disguised(self) -> File:
+        """The file with its digest for content."""
+        return replace(self, content=self.digest, secret=True)
 
     def found(self, digest: str, owner: str, group: str, mode: int) -> File:
         """Return the file of which only that much is known, as far as a comparison with this one goes."""
@@ -139,6 +150,68 @@ def _access(file: File | None) -> str | None:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What a set holds since it was published. A secret file has its digest for content."""
+
+    root: str
+    files: Mapping[str, File]
+
+    @classmethod
+    def of(cls, root: str, files: Mapping[str, File]) -> Published:
+        return cls(root, {path: file.disguised if file.secret else file for path, file in files.items()})
+
+    @property
+    def place(self) -> Path:
+        return PUBLISHED / f"{slug(self.root)}.json"
+
+    @property
+    def text(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @classmethod
+    def from_text(cls, text: str) -> Published:
+        value = json.loads(text)
+        return cls(value["root"], {path: File(**file) for path, file in value["files"].items()})
+
+    def after(self, steps: Iterable[Step]) -> Published:
+        """Return what the set holds after some steps more."""
+        files = {**self.files, **{step.path: step.after for step in steps}}
+        return Published.of(self.root, {path: file for path, file in files.items() if file is not None})
+
+    def edits(self, present: Mapping[str, File]) -> list[Step]:
+        """Return the steps from the files that were published to those that are C(present)."""
+        now = {path: found.disguised if self.files[path].secret else found for path, found in present.items()}
+        return [Step(path, file, now.get(path)) for path, file in sorted(self.files.items()) if now.get(path) != file]
+
+
+def told_edit(edit: Step) -> dict[str, Any]:
+    """An edit as the module file_set_info returns it."""
+    before, after = edit.before, edit.after
+    if before is None or after is None:
+        return {"path": edit.path, "what": ["missing"], "diff": ""}
+    what = {"content": before.content != after.content, "owner and mode": before.access != after.access}
+    lines = [
+        line
+        for entry in diff(edit)
+        for line in unified_diff(
+            # Of a changed end of line or of the file, splitlines() would show nothing.
+            entry["before"].split("\n"),
+            entry["after"].split("\n"),
+            f"published: {entry['before_header']}",
+            f"found: {entry['after_header']}",
+            lineterm="",
+            n=0,
+        )
+    ]
+    text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return {"path": edit.path, "what": [name for name, differs in what.items() if differs], "diff": text}
+
+
+@dataclass(frozen=True)
 class Previous:
     """What a set held before its last change, which was at C(time) (seconds since the epoch).
 
@@ -162,7 +235,7 @@ class Previous:
 
     @property
     def slug(self) -> str:
-        return self.root.strip("/").replace("/", "-")
+        return slug(self.root)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -175,6 +248,11 @@ class Previous:
     def steps_back(self, present: Mapping[str, File]) -> list[Step]:
         """Return the steps from the files that are C(present) to those that were before."""
         return [Step(path, present.get(path), file) for path, file in self.files.items() if present.get(path) != file]
+
+
+def slug(root: str) -> str:
+    """Return the name of what is kept of the set of a directory."""
+    return root.strip("/").replace("/", "-")
 
 
 def relocate(text: str, root: str, candidate: str) -> str:
@@ -216,9 +294,7 @@ PROPERTIES = ("ActiveState", "UnitFileState", "ActiveEnterTimestampMonotonic", "
 UNIT_FILES = "/etc/systemd/system/"
 
 
-def unit_steps(
-    unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float, stopped: bool
-) -> list[str]:
+def unit_steps(unit: Unit, published: Collection[str], times: Mapping[str, float], *, read_at_start: Collection[str], now: float, stopped: bool) -> list[str]:
     """Return what systemctl has to do so that the unit runs with its files, or is C(stopped)."""
     return stop_steps(unit, published) if stopped else start_steps(unit, published, times, read_at_start=read_at_start, now=now)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import _commands, _file_set, _files
-from ._file_set import PROPERTIES, File, Previous, Step, parse_unit
+from ._file_set import PROPERTIES, File, Previous, Published, Step, parse_unit
 
 # What each set held before its last change, without secrets.
 PREVIOUS = Path("/var/lib/mailcluster/previous")
@@ -52,8 +52,11 @@ def _write(path: str, file: File) -> None:
     _files.write(Path(path), file.content, mode=file.mode, owner=owner)
 
 
-def publish(steps: Sequence[Step], desired: Iterable[str]) -> None:
-    """Write and remove the files; C(desired) are the paths of the whole set."""
+def publish(steps: Sequence[Step], desired: Iterable[str], record: Published | None) -> None:
+    """Write and remove the files, and record what the set holds then; C(desired) are the paths of the whole set."""
+    if steps and record:
+        # Who is killed before the end leaves no record rather than a wrong one; without, the next run calls the module, which makes it.
+        record.place.unlink(missing_ok=True)
     if any(step.after is None for step in steps):
         # What is removed has no time any more; until the unit has seen it, another file of the set is as young.
         for path in [path for path in desired if os.path.exists(path)][:1]:
@@ -65,6 +68,19 @@ def publish(steps: Sequence[Step], desired: Iterable[str]) -> None:
             os.unlink(step.path)
         else:
             _write(step.path, step.after)
+    if record and _files.read(record.place) != record.text:
+        _remember(record.place, record.text)
+
+
+def _remember(place: Path, text: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _files.write(place, text, mode=0o600)
+
+
+def recorded() -> list[Published]:
+    """Return what is recorded of each set."""
+    found = [_files.read(path) for path in sorted(_file_set.PUBLISHED.glob("*.json"))]
+    return [Published.from_text(text) for text in found if text is not None]
 
 
 def unit_steps(name: str, published: set[str], read_by_unit: set[str], *, read_at_start: Sequence[str], stopped: bool = False) -> list[str]:
@@ -86,8 +102,7 @@ def systemctl(verb: str, unit: str) -> None:
 def keep(root: str, steps: Sequence[Step], unit: str, read_at_start: Sequence[str]) -> None:
     """Remember what the files of a change were before it."""
     kept = Previous.of(root, steps, unit=unit, read_at_start=read_at_start, time=time.time())
-    PREVIOUS.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _files.write(PREVIOUS / f"{kept.slug}.json", json.dumps(kept.as_dict()), mode=0o600)
+    _remember(PREVIOUS / f"{kept.slug}.json", json.dumps(kept.as_dict()))
 
 
 def kept_since(since: float) -> Iterator[Previous]:
@@ -98,7 +113,7 @@ def kept_since(since: float) -> Iterator[Previous]:
 
 def put_back(kept: Previous, steps: Sequence[Step]) -> list[str]:
     """Publish what a set held before and let its unit read it; return what systemctl did."""
-    publish(steps, [])
+    publish(steps, [], next((each.after(steps) for each in recorded() if each.root == kept.root), None))
     done = unit_steps(kept.unit, {step.path for step in steps}, set(), read_at_start=kept.read_at_start) if kept.unit and steps else []
     for verb in done:
         systemctl(verb, kept.unit)

@@ -19,10 +19,11 @@ description:
   - >-
     With O(unit), the daemon is then enabled and started, reloaded or restarted, whichever the files ask for. What a run
     that was killed in between has left undone is seen by the times of the files, and is a change of the next run.
+  - What it published is recorded, without secrets, so that M(mailcluster.postfix.file_set_info) can tell what was edited since.
   - A node on which nothing is to be done is recognised by digests, with one command and without Python.
 options:
   root:
-    description: The daemon's configuration directory; relative paths are below it, and it is what gets checked.
+    description: The daemon's configuration directory; relative paths are below it, and it is what gets checked. No two sets have the same.
     type: path
     required: true
   files:
@@ -162,7 +163,7 @@ from collections.abc import Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files, _serving
-from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import ARGUMENTS, File, Step, Wanted, diff, plan, relocate
+from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import ARGUMENTS, File, Published, Step, Wanted, diff, plan, relocate
 from ansible_collections.mailcluster.postfix.plugins.module_utils._node_files import FileSetError
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
 
@@ -217,7 +218,7 @@ def run(module: AnsibleModule) -> dict[str, object]:
     if not module.check_mode:
         if steps:
             _node_files.keep(root, steps, wanted.unit, wanted.read_at_start)
-        _node_files.publish(steps, desired)
+        _node_files.publish(steps, desired, Published.of(root, desired))
         for verb in unit_steps:
             _node_files.systemctl(verb, wanted.unit)
     return {

@@ -14,7 +14,8 @@ from testing import ansible
 pytestmark = pytest.mark.operation
 NODE = "west-mx1"
 TABLE = "/etc/mailcluster/postfix-mx/data/recipients"
-CHANGED = ("/etc/postfix-mx/main.cf", TABLE, f"{TABLE}.lmdb", "/etc/mailcluster/tls/ca.pem", "/var/lib/dpkg/status")
+HAPROXY = ("/etc/haproxy/haproxy.cfg", "/etc/default/haproxy")
+CHANGED = ("/etc/postfix-mx/main.cf", TABLE, f"{TABLE}.lmdb", "/etc/mailcluster/tls/ca.pem", "/var/lib/dpkg/status", *HAPROXY)
 EDIT = f"""
 mkdir /root/drift
 cp -aL {" ".join(CHANGED)} /root/drift
@@ -22,6 +23,8 @@ sed -i 's/^smtpd_helo_required = .*/smtpd_helo_required = no/' /etc/postfix-mx/m
 echo 'eve@example.test secret-value' >>{TABLE}
 postmap lmdb:{TABLE}
 echo '# by hand' >>/etc/mailcluster/tls/ca.pem
+echo '# by hand' >>{HAPROXY[0]}
+echo '# secret-value' >>{HAPROXY[1]}
 sed -i '/^Package: haproxy$/,/^$/s/^Version: .*/Version: 0.1-1/' /var/lib/dpkg/status
 """
 RESTORE = "\n".join(f"cp -a /root/drift/{path.rpartition('/')[2]} {path}" for path in CHANGED) + "\nrm -r /root/drift"
@@ -35,7 +38,7 @@ def verify() -> str:
 
 @pytest.fixture(scope="module")
 def said() -> Iterator[str]:
-    """What verify says while a parameter, a table, a certificate and the version of a package of one node are others."""
+    """What verify says while a parameter, a table, a certificate, the version of a package and the balancer's files of one node are others."""
     podman_exec(NODE, "sh", "-ec", EDIT)
     try:
         yield verify()
@@ -52,6 +55,8 @@ def said() -> Iterator[str]:
         pytest.param("that it was done by hand", ["postfix-mx (west-mx1): edited by hand: "], id="hand"),
         pytest.param("a row of a table", [f"postfix-mx: data table {TABLE} differs: ", "  west-mx1 alone has eve@example.test"], id="table"),
         pytest.param("a certificate", ["/etc/mailcluster/tls/ca.pem differs: "], id="certificate"),
+        pytest.param("a line of a daemon's file", [f"{HAPROXY[0]} ({NODE}): edited by hand: content", "  +# by hand"], id="file"),
+        pytest.param("a secret file", [f"{HAPROXY[1]} ({NODE}): edited by hand: content", "  +(content is secret and differs)"], id="secret"),
         pytest.param("the version of a package", ["mx on Debian 13: package haproxy differs: ", "0.1-1 on west-mx1"], id="package"),
     ],
 )
@@ -60,15 +65,16 @@ def test_named(said: str, what: str, lines: list[str]) -> None:
     assert [line for line in lines if line not in said] == [], said
 
 
-def test_values_of_a_table_are_not_shown(said: str) -> None:
-    """It shows keys of a table and no values"""
+def test_values_of_a_table_and_secrets_are_not_shown(said: str) -> None:
+    """It shows keys of a table and no values, and nothing of a secret file"""
     assert "secret-value" not in said
 
 
 def test_nothing_when_put_back(said: str) -> None:
-    """Equal nodes differ in nothing"""
+    """Equal nodes differ in nothing, and nothing was done to them by hand"""
     podman_exec(NODE, "sh", "-ec", RESTORE)
     try:
-        assert " differs: " not in verify()
+        told = verify()
+        assert [word for word in (" differs: ", "edited by hand: ", "removed by hand") if word in told] == [], told
     finally:
         podman_exec(NODE, "sh", "-ec", EDIT)

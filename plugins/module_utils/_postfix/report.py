@@ -167,11 +167,13 @@ def compare(
     nodes: Mapping[str, Mapping[str, Any]],
     wanted: Mapping[str, Sequence[str]],
     tiers: Mapping[str, Sequence[str]] | None = None,
+    published: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, list[str]]:
     """Judge `{host: {release, instances, packages, files}}` of all nodes, which must have the instances that `wanted` names by host.
 
     What does not run from generations, such as the default instance, is its node's own affair. `tiers` names the tiers
-    of a host, within which packages of a release have one version. The files are the same on all nodes.
+    of a host, within which packages of a release have one version. The files are the same on all nodes. `published` is
+    `{host: {edits}}`, as the module file_set_info has it.
 
     Returns errors (drift: a sentence with instance, host and digest, and behind it, indented, what differs) and
     differences (what two releases of one instance have in different form, which is allowed and shown).
@@ -195,6 +197,7 @@ def compare(
         errors += _table_drift(name, everywhere)
     errors += _package_drift(nodes, tiers or {})
     errors += _file_drift(nodes)
+    errors += _edits(published or {})
     return {"errors": errors, "differences": differences}
 
 
@@ -340,6 +343,19 @@ def _file_drift(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if len(holders) > 1:
             lines.append(f"{path} differs: {_listed(holders)}")
     return lines
+
+
+def _edits(published: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    rows = sorted(((edit["path"], host, edit) for host, found in published.items() for edit in found["edits"]), key=lambda row: row[:2])
+    return [
+        line
+        for path, host, edit in rows
+        for line in (f"{path} ({host}): {_done_by_hand(edit['what'])}", *(f"  {line}" for line in _cut(edit["diff"].splitlines())))
+    ]
+
+
+def _done_by_hand(what: Sequence[str]) -> str:
+    return "removed by hand" if "missing" in what else f"edited by hand: {', '.join(what)}"
 
 
 def _compared(variables: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:

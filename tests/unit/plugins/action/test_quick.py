@@ -19,7 +19,7 @@ from unittest.mock import MagicMock
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.mailcluster.postfix.plugins.action import file_set, nftables_table, packages, postconf, release_facts
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _file_set
 from ansible_collections.mailcluster.postfix.plugins.modules import file_set as module
 from ansible_collections.mailcluster.postfix.plugins.plugin_utils._quick import QuickAction
 
@@ -74,12 +74,23 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(_file_set, "PUBLISHED", tmp_path / "published")
+    _file_set.PUBLISHED.mkdir()
     made = Host(tmp_path)
     made.write("a b.conf")
     made.write("key", "hush\n", mode=0o600)
     made.write("also", "?")
+    record(arguments(made))
     return made
+
+
+def record(given: dict[str, Any]) -> None:
+    """Record a set as the module does that has published it."""
+    files = [{"content": None, "secret": None, **entry} for entry in given["files"]]
+    wanted = _file_set.Wanted.of({"unit_state": "started", "read_at_start": [], **given, "files": files})
+    published = _file_set.Published.of(wanted.root, wanted.files)
+    published.place.write_text(published.text)
 
 
 def arguments(host: Host, **given: Any) -> dict[str, Any]:
@@ -128,6 +139,23 @@ def test_the_quick_way_and_the_module_judge_alike(state: str, host: Host, monkey
     assert by_module(host, arguments(host, **given), monkeypatch)["changed"] is changed
     assert quick == (MODULE if changed else {"changed": False, "changed_files": [], "unit_steps": [], "diff": []})
     assert len(host.commands) == 1
+
+
+@pytest.mark.parametrize("text", [None, "y\n"])
+def test_a_set_that_is_not_recorded_as_it_lies_there_is_left_to_the_module(text: str | None, host: Host) -> None:
+    given = arguments(host)
+    if text is None:
+        next(_file_set.PUBLISHED.iterdir()).unlink()
+    else:
+        host.write("a b.conf", text)
+        given["files"][0]["content"] = text
+    assert host.act(file_set.ActionModule, given) == MODULE
+
+
+def test_a_set_of_no_files_is_recognised_too(host: Host) -> None:
+    given = arguments(host, files=[], owned=["*.none"])
+    record(given)
+    assert not host.act(file_set.ActionModule, given)["changed"]
 
 
 def test_another_owner_is_left_to_the_module(host: Host) -> None:

@@ -31,3 +31,8 @@ def test_an_answer_without_a_date_is_an_error(line: str) -> None:
 def test_a_node_without_its_instance_is_reported() -> None:
     found = postfix_report({"mx1": {"release": "13", "instances": []}, "mx2": {"unreachable": True}}, {"mx1": ["postfix-mx"], "mx2": ["postfix-mx"]})
     assert found["errors"] == ["postfix-mx (mx1): the node lacks the instance"]
+
+
+def test_a_node_that_does_not_tell_its_files_is_left_out() -> None:
+    edit = {"path": "/f", "what": ["content"], "diff": ""}
+    assert postfix_report({}, published={"mx1": {"unreachable": True}, "mx2": {"edits": [edit]}})["errors"] == ["/f (mx2): edited by hand: content"]

@@ -6,12 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _node_files
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _file_set, _node_files
 
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where file sets keep what they were, instead of the machine's own place."""
+    """Where file sets keep what they were and record what they are, instead of the machine's own place."""
     place = tmp_path_factory.mktemp("kept") / "previous"
     monkeypatch.setattr(_node_files, "PREVIOUS", place)
+    monkeypatch.setattr(_file_set, "PUBLISHED", place.with_name("published"))
     return place

@@ -12,10 +12,10 @@ import yaml
 from ansible_collections.mailcluster.postfix.plugins.filter.verify import FilterModule
 from ansible_collections.mailcluster.postfix.plugins.module_utils import _info
 from ansible_collections.mailcluster.postfix.plugins.module_utils._postfix.lines import ConfigError
-from ansible_collections.mailcluster.postfix.plugins.modules import mail_probe, open_ports, postfix_info
+from ansible_collections.mailcluster.postfix.plugins.modules import file_set_info, mail_probe, open_ports, postfix_info
 
 
-@pytest.mark.parametrize("module", [mail_probe, open_ports, postfix_info])
+@pytest.mark.parametrize("module", [file_set_info, mail_probe, open_ports, postfix_info])
 def test_examples_are_yaml(module: object) -> None:
     assert yaml.safe_load(module.EXAMPLES)  # type: ignore[attr-defined]
 

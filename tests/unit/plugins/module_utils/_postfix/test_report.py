@@ -184,6 +184,28 @@ def test_files_are_the_same_on_all_nodes() -> None:
     assert report.compare(nodes, {})["errors"] == [f"ca.pem differs: {'a' * 12} on mx1; {'b' * 12} on mx2; none on mx3"]
 
 
+def test_what_was_done_to_published_files_is_named_by_path_and_node() -> None:
+    edits = [
+        {"path": "/etc/haproxy/haproxy.cfg", "what": ["content", "owner and mode"], "diff": "-a\n+b\n"},
+        {"path": "/etc/clamav/clamd.conf", "what": ["missing"], "diff": ""},
+    ]
+    published = {"mx2": {"edits": edits}, "mx1": {"edits": edits[:1]}, "mx3": {"edits": []}}
+    assert report.compare({}, {}, published=published)["errors"] == [
+        "/etc/clamav/clamd.conf (mx2): removed by hand",
+        "/etc/haproxy/haproxy.cfg (mx1): edited by hand: content, owner and mode",
+        "  -a",
+        "  +b",
+        "/etc/haproxy/haproxy.cfg (mx2): edited by hand: content, owner and mode",
+        "  -a",
+        "  +b",
+    ]
+
+
+def test_of_a_file_that_is_another_one_a_few_lines_are_shown() -> None:
+    edit = {"path": "/f", "what": ["content"], "diff": "+x\n" * 30}
+    assert report.compare({}, {}, published={"mx1": {"edits": [edit]}})["errors"][-1] == "  and 10 lines more"
+
+
 def test_an_instance_with_the_mail_of_another_node_is_named_by_what_it_holds() -> None:
     found = report.compare({"mx1": {"release": "13", "instances": [describe(state(PLAIN, owner="mailcluster.postfix.evacuate"), queues={"hold": 2})]}}, {})
     assert found["errors"] == ["postfix-mx (mx1): holds 2 evacuated messages; the playbook evacuate removes it once it is empty"]
