@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import containers
 import host
@@ -57,12 +57,13 @@ CPU_SHARES = 1024
 WHOLE_SECONDS = 120.0
 TIERS = ("edge", "mx", "submission", "relay", "filter", "mailbox")
 WORKERS = 8
+Item = TypeVar("Item")
 
 
 # -- the lab
 
 
-def together(work: Callable[[str], Any], names: Iterable[str]) -> list[Any]:
+def together(work: Callable[[Item], Any], names: Iterable[Item]) -> list[Any]:
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         return list(pool.map(work, names))
 
@@ -160,9 +161,17 @@ def kill_daemons(node: str, *daemons: str) -> None:
     podman_exec(node, "sh", "-c", " ".join(f"pkill -KILL -x {daemon};" for daemon in daemons))
 
 
-def start_daemons(node: str, *daemons: str) -> None:
-    """As an administrator does; one that came back by itself stays as it is."""
-    podman_exec(node, "systemctl", "start", *daemons)
+def expect_daemons(node: str, *daemons: str) -> None:
+    """LabError unless these daemons have come back by themselves: to start them would hide that they do not."""
+    states = podman_exec(node, "sh", "-c", f"systemctl is-active {' '.join(daemons)} || true").split()
+    if dead := [f"{daemon} is {state}" for daemon, state in zip(daemons, states, strict=True) if state != "active"]:
+        raise LabError(f"{node}: after a SIGKILL nobody has started again what shall come back by itself: {', '.join(dead)}")
+
+
+def start_daemons(node: Node) -> None:
+    """As an administrator does; one that runs stays as it is, and a node that is booting does it itself."""
+    with contextlib.suppress(ProbeError):
+        podman_exec(node.name, "systemctl", "start", "haproxy", *(["keepalived"] if "edge" in node.tiers else []))
 
 
 def cut(here: Sequence[Node], there: Sequence[str]) -> None:
@@ -192,7 +201,7 @@ def clean(site: Site) -> None:
     podman("unpause", *(name for name, state in states.items() if state == "paused"))
     revive_all(site, [name for name, state in states.items() if state not in ("paused", "running")])
     mend(*names)
-
+    together(start_daemons, site.nodes)
     together(restore, names)
 
 
@@ -275,9 +284,9 @@ def deaths_of_daemons(site: Site) -> Iterator[Case]:
     """SIGKILL of keepalived, of haproxy, of both, where the VIPs are; and of the balancer of a mail exchanger."""
     edge = site.tier("edge")[0]
     for daemons in (("keepalived",), ("haproxy",), ("keepalived", "haproxy")):
-        yield Case(name=f"{'-and-'.join(daemons)}-{edge}", fault=partial(kill_daemons, edge.name, *daemons), heal=partial(start_daemons, edge.name, *daemons))
+        yield Case(name=f"{'-and-'.join(daemons)}-{edge}", fault=partial(kill_daemons, edge.name, *daemons), heal=partial(expect_daemons, edge.name, *daemons))
     exchanger = site.tier("mx")[0].name
-    yield Case(name=f"haproxy-{exchanger}", fault=partial(kill_daemons, exchanger, "haproxy"), heal=partial(start_daemons, exchanger, "haproxy"))
+    yield Case(name=f"haproxy-{exchanger}", fault=partial(kill_daemons, exchanger, "haproxy"), heal=partial(expect_daemons, exchanger, "haproxy"))
 
 
 def cuts(site: Site) -> Iterator[Case]:
@@ -579,7 +588,7 @@ def failover(site: Site, name: str) -> Failover:
                 healed = time.time()
                 revive(edge)
                 if name != "failover-node":
-                    start_daemons(edge, "haproxy", "keepalived")
+                    expect_daemons(edge, "haproxy", "keepalived")
                 found = knocking.result()
             outages.append(outage(found, fault, healed))
             back.append(outage(found, healed))

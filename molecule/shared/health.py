@@ -27,10 +27,25 @@ def asked(command: str) -> str:
         return b"".join(iter(lambda: asking.recv(65536), b"")).decode()
 
 
-def servers() -> dict[str, str]:
-    """Proxy/server -> its state, for every server of the node's balancer."""
+def figures(column: str) -> dict[str, str]:
+    """Proxy/server -> what a column of the balancer's statistics has for it, for every server of the node's balancer."""
     rows = csv.DictReader(asked("show stat").removeprefix("# ").splitlines())
-    return {f"{row['pxname']}/{row['svname']}": row["status"] for row in rows if row["svname"] not in ("FRONTEND", "BACKEND")}
+    return {f"{row['pxname']}/{row['svname']}": row[column] for row in rows if row["svname"] not in ("FRONTEND", "BACKEND")}
+
+
+def servers() -> dict[str, str]:
+    """Proxy/server -> its state."""
+    return figures("status")
+
+
+def sessions() -> dict[str, int]:
+    """Proxy/server -> how many sessions it has."""
+    return {name: int(number or 0) for name, number in figures("scur").items()}
+
+
+def sessions_total() -> dict[str, int]:
+    """Proxy/server -> how many sessions it had since the balancer began."""
+    return {name: int(number or 0) for name, number in figures("stot").items()}
 
 
 def problems() -> list[str]:

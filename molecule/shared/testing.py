@@ -143,6 +143,12 @@ def ansible(program: str, *arguments: str | Path, seconds: int = 300) -> subproc
     )
 
 
+def edges(site: Site, **chosen: object) -> None:
+    """The edges as the inventory has them, but for what is chosen."""
+    done = ansible("ansible-playbook", "mailcluster.postfix.edge", "-i", site.inventory, "-e", json.dumps(chosen))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def read_inventory(path: Path) -> dict[str, Any]:
     done = ansible("ansible-inventory", "-i", path, "--list")
     if done.returncode:

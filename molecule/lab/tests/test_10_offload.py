@@ -5,36 +5,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
+import faults
 import pytest
-from client import converse_all, run_python
-from testing import STRANGER, Letter, Site, ansible, codes, entrances_of, letter, login, reading, submission, the_site
+from client import converse_all
+from testing import STRANGER, Letter, Site, codes, edges, entrances_of, letter, login, reading, submission, the_site
 
 pytestmark = pytest.mark.operation
 ALICE, BOB = (f"{name}@{the_site().domain}" for name in ("alice", "bob"))
-SESSIONS = """
-import csv, io, socket
-def sessions():
-    asked = socket.socket(socket.AF_UNIX)
-    asked.connect("/run/haproxy/admin.sock")
-    asked.sendall(b"show stat\\n")
-    rows = csv.DictReader(io.StringIO(asked.makefile().read().lstrip("# ")))
-    return {row["svname"]: int(row["stot"] or 0) for row in rows if row["pxname"] == "imaps-in"}
-"""
 CHOSEN = {"haproxy_tls_offload": ["imaps", "submissions"]}
-
-
-def edges(site: Site, **chosen: object) -> None:
-    done = ansible("ansible-playbook", "mailcluster.postfix.edge", "-i", site.inventory, "-e", json.dumps(chosen))
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def sessions(site: Site) -> dict[str, int]:
     """How many sessions of IMAP the mailbox nodes had, by the server that their balancers chose."""
-    found = [run_python(node.name, SESSIONS, "sessions") for node in site.tier("mailbox")]
-    return {kind: sum(counted[kind] for counted in found) for kind in ("tls", "local")}
+    found = [faults.on_node(node.name, "sessions_total") for node in site.tier("mailbox")]
+    return {kind: sum(counted[f"imaps-in/{kind}"] for counted in found) for kind in ("tls", "local")}
 
 
 @pytest.fixture(scope="module")

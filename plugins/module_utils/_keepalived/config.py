@@ -147,10 +147,11 @@ def _inner(header: str, lines: Sequence[str]) -> tuple[str, ...]:
 def _check(port: int) -> str:
     """Ask the balancer of this edge whether it serves, with what every Debian has (bash(1), REDIRECTION).
 
-    One that was killed is back within half a second: to wait for it is the shorter gap.
+    One that was killed is back within half a second: to wait for it is the shorter gap. Whoever writes to a connection that has ended
+    gets SIGPIPE; and where standard error were closed, the socket would have its place and get the message that it was refused.
     """
     ask = f"exec 3<>/dev/tcp/127.0.0.1/{port} && echo GET /edge HTTP/1.0 >&3 && echo >&3 && grep -q ^HTTP/1...200 <&3"
-    return f"/usr/bin/bash -c 'for try in 1 2 3; do {ask} && exit; sleep 0.25; done 2>&-; exit 1'"
+    return f"/usr/bin/bash -c 'trap : PIPE; for try in 1 2 3; do {ask} && exit; sleep 0.25; done 2>/dev/null; exit 1'"
 
 
 def render(found: Iterable[Instance], *, router_id: str, interface: str, health_port: int, user: str, notify: str = "", extra: str = "") -> str:

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import faults
 import pytest
 from faults import Failover, Row
 from load import Account
+from steps import LabError
 
 GOOD = [(tick / 10, True) for tick in range(100)]
 
@@ -55,3 +58,17 @@ def test_the_table_of_failovers_has_every_column() -> None:
     text = faults.FAILOVER_HEAD + faults.failover_line(Failover(name="x", outages=(1.0, 2.0, 9.0), back=0.5, failed=3))
     assert {line.count("|") for line in text.splitlines()} == {8}
     assert "| x | 3 | 2.0 | 9.0 | 0.5 | 1.0 | met |" in text
+
+
+@pytest.mark.parametrize(
+    ("states", "dead"),
+    [
+        ("active\nactive\n", ""),
+        ("active\nfailed\n", "edge1: .*: keepalived is failed$"),
+        ("activating\ninactive\n", "edge1: .*: haproxy is activating, keepalived is inactive$"),
+    ],
+)
+def test_a_killed_daemon_must_have_come_back_by_itself(monkeypatch: pytest.MonkeyPatch, states: str, dead: str) -> None:
+    monkeypatch.setattr(faults, "podman_exec", lambda *_words: states)
+    with pytest.raises(LabError, match=dead) if dead else contextlib.nullcontext():
+        faults.expect_daemons("edge1", "haproxy", "keepalived")

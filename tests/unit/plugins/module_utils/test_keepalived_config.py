@@ -5,6 +5,12 @@
 
 from __future__ import annotations
 
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cluster_cases as cases
@@ -118,3 +124,47 @@ def test_the_unit_comes_back_however_often_it_dies() -> None:
     text = config.unit_drop_in([], interface="eth0")
     assert "[Unit]\nStartLimitIntervalSec=0" in text
     assert "Restart=always" in text
+
+
+@pytest.fixture
+def balancer() -> Iterator[socket.socket]:
+    """The place of a balancer that refuses as long as it does not listen."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        place.settimeout(5)
+        yield place
+
+
+def checked(balancer: socket.socket) -> int:
+    """The exit status of keepalived's check, negative for a signal that killed it."""
+    return subprocess.run(shlex.split(config._check(balancer.getsockname()[1])), timeout=10, check=False).returncode
+
+
+def answering(balancer: socket.socket, answer: bytes) -> None:
+    connection, _client = balancer.accept()
+    with connection, connection.makefile("rb") as asked:
+        assert [asked.readline(), asked.readline()] == [b"GET /edge HTTP/1.0\n", b"\n"]
+        connection.sendall(answer)
+
+
+@pytest.mark.parametrize(("answers", "status"), [(["200"], 0), (["503", "200"], 0), (["503", "404", "503"], 1)])
+def test_the_check_asks_thrice(balancer: socket.socket, answers: list[str], status: int) -> None:
+    balancer.listen()
+    with ThreadPoolExecutor() as pool:
+        found = pool.submit(checked, balancer)
+        for answer in answers:
+            answering(balancer, f"HTTP/1.0 {answer} Something\r\n\r\n".encode())
+        assert found.result() == status
+
+
+def test_the_check_waits_for_a_balancer_that_was_killed(balancer: socket.socket) -> None:
+    with ThreadPoolExecutor() as pool:
+        found = pool.submit(checked, balancer)
+        time.sleep(0.3)
+        balancer.listen()
+        answering(balancer, b"HTTP/1.0 200 OK\r\n\r\n")
+        assert found.result() == 0
+
+
+def test_the_check_fails_without_a_balancer(balancer: socket.socket) -> None:
+    assert checked(balancer) == 1
