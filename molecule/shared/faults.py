@@ -200,6 +200,7 @@ def clean(site: Site) -> None:
     states = dict(zip(names, together(state_of, names), strict=True))
     podman("unpause", *(name for name, state in states.items() if state == "paused"))
     revive_all(site, [name for name, state in states.items() if state not in ("paused", "running")])
+    give_shares(CPU_SHARES, *names)
     mend(*names)
     together(start_daemons, site.nodes)
     together(restore, names)
@@ -498,7 +499,6 @@ def suffer(site: Site, case: Case) -> Mark:
     except (LabError, ProbeError, subprocess.SubprocessError) as error:
         failures.append(str(error))
         clean(site)
-        case.settle()
     return Mark(case=case, begun=begun, fault=fault, seconds=seconds, whole=took, failures=tuple(failures))
 
 

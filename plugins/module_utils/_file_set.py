@@ -177,10 +177,11 @@ class Published:
         value = json.loads(text)
         return cls(value["root"], {path: File(**file) for path, file in value["files"].items()})
 
-    def after(self, steps: Iterable[Step]) -> Published:
+    def after(self, steps: Sequence[Step]) -> Published:
         """Return what the set holds after some steps more."""
-        files = {**self.files, **{step.path: step.after for step in steps}}
-        return Published.of(self.root, {path: file for path, file in files.items() if file is not None})
+        new = Published.of(self.root, {step.path: step.after for step in steps if step.after})
+        gone = {step.path for step in steps if not step.after}
+        return replace(self, files={path: file for path, file in {**self.files, **new.files}.items() if path not in gone})
 
     def edits(self, present: Mapping[str, File]) -> list[Step]:
         """Return the steps from the files that were published to those that are C(present)."""

@@ -78,9 +78,15 @@ def _remember(place: Path, text: str) -> None:
 
 
 def recorded() -> list[Published]:
-    """Return what is recorded of each set."""
-    found = [_files.read(path) for path in sorted(_file_set.PUBLISHED.glob("*.json"))]
-    return [Published.from_text(text) for text in found if text is not None]
+    """Return what is recorded of each set. Raises FileSetError with the name of a record that cannot be read."""
+    return [_record(path) for path in sorted(_file_set.PUBLISHED.glob("*.json"))]
+
+
+def _record(path: Path) -> Published:
+    try:
+        return Published.from_text(_files.read(path) or "")
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileSetError(f"{path}: not a record of file_set ({error}); the next run makes another when it is removed") from error
 
 
 def unit_steps(name: str, published: set[str], read_by_unit: set[str], *, read_at_start: Sequence[str], stopped: bool = False) -> list[str]:

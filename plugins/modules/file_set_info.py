@@ -81,7 +81,7 @@ def main() -> None:
     try:
         sets = _node_files.recorded()
         edits = [edit for each in sets for edit in each.edits(_node_files.present(each.files))]
-    except OSError as error:
+    except (_node_files.FileSetError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, sets=[each.root for each in sets], edits=[told_edit(edit) for edit in edits])
 

@@ -72,7 +72,7 @@ def test_reloaded(site: Site, addresses: list[str]) -> None:
 def test_told(site: Site, addresses: list[str]) -> None:
     """Clients whom an edge that stands still took before its addresses moved are reset within 3 s, over IPv4 and IPv6"""
     with faults.cleaned(site), ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(run_python, STRANGER, CLIENTS, "waits", addresses, 587, 30, 0.1, 4.0)
+        asked = pool.submit(run_python, STRANGER, CLIENTS, "waits", addresses, 587, 40, 0.1, 4.0)
         time.sleep(2)
         faults.podman("pause", EDGE)
         told = asked.result()

@@ -158,6 +158,23 @@ def test_what_was_put_back_is_no_edit(node: Node) -> None:
     assert what() == [("start.conf", ["content"])]
 
 
+def test_a_secret_is_no_edit_after_the_files_beside_it_were_put_back(node: Node) -> None:
+    for content in ("x\n", "y\n"):
+        node.call(files=[SECRET, {"path": "a.conf", "content": content, "secret": None, **ME}])
+    put_back()
+    assert what() == []
+    (node.root / "key.conf").write_text("y\n")
+    assert what() == [("key.conf", ["content"])]
+
+
+def test_a_damaged_record_is_named(node: Node) -> None:
+    node.call("a.conf", "start.conf")
+    (record,) = _file_set.PUBLISHED.iterdir()
+    record.write_text('{"root": ')
+    with pytest.raises(_node_files.FileSetError, match=str(record)):
+        _node_files.recorded()
+
+
 def test_of_a_set_that_was_not_recorded_putting_back_records_no_part(node: Node) -> None:
     node.call("a.conf", "start.conf")
     node.call("a.conf", "start.conf", content="y\n")
