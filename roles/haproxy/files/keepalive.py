@@ -38,7 +38,7 @@ def uptime(path: str) -> int:
     with connected(path) as haproxy:
         haproxy.sendall(b"show info\n")
         answer = b"".join(iter(lambda: haproxy.recv(65536), b"")).decode()
-    for name, _, value in (line.partition(": ") for line in answer.splitlines()):
+    for name, _colon, value in (line.partition(": ") for line in answer.splitlines()):
         if name == "Uptime_sec":
             return int(value)
     raise ConnectionError("no answer to show info")
