@@ -12,15 +12,17 @@ that it came in by: after a second the kernel asks; the answer reaches the new o
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import sys
 import time
+from pathlib import Path
 
 IDLE = INTERVAL = 1
 PATIENCE = 5.0
-# The new worker may have begun before this has.
-SLACK = 2
+# By so much the new worker may have begun before this has; the old one began before the last reload was over.
+SLACK = 0.1
 NUMBER = struct.Struct("i")
 # Sockets in a message; HAProxy has less (MAX_SEND_FD), the kernel no more.
 MOST_AT_ONCE = 253
@@ -33,15 +35,20 @@ def connected(path: str) -> socket.socket:
     return haproxy
 
 
-def uptime(path: str) -> int:
-    """Return the age of the worker that answers, in whole seconds."""
+def worker(path: str) -> str:
+    """Return the process that answers."""
     with connected(path) as haproxy:
         haproxy.sendall(b"show info\n")
         answer = b"".join(iter(lambda: haproxy.recv(65536), b"")).decode()
     for name, _colon, value in (line.partition(": ") for line in answer.splitlines()):
-        if name == "Uptime_sec":
-            return int(value)
+        if name == "Pid":
+            return value
     raise ConnectionError("no answer to show info")
+
+
+def begun(process: str) -> float:
+    """Return when a process began, in seconds since the boot (proc_pid_stat(5), starttime)."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def listeners(path: str) -> list[socket.socket]:
@@ -78,7 +85,7 @@ def main(path: str, *, reloaded: bool) -> str:
     called = time.monotonic()
     while True:
         try:
-            young = not reloaded or uptime(path) <= time.monotonic() - called + SLACK
+            young = not reloaded or begun(worker(path)) >= begun("self") - SLACK
             change(path)
             wrong = "" if young else "no new worker answers"
         except OSError as error:

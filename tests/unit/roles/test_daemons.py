@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import subprocess
@@ -95,10 +96,14 @@ def test_a_resolver_is_asked_for_the_soa_of_the_zone(resolver: Resolver) -> None
 
 
 class Haproxy:
-    """What a balancer says behind its socket: how old it is, and what it listens on. An old one waits for an answer only after a full message."""
+    """What a balancer says behind its socket: who it is, and what it listens on. An old one waits for an answer only after a full message.
 
-    def __init__(self, path: Path, ages: list[int], *listeners: socket.socket, old: bool = False) -> None:
-        self.path, self.ages, self.listeners, self.old = path, ages, listeners, old
+    Its first worker is this process; the one that it has after so many questions begins then.
+    """
+
+    def __init__(self, path: Path, *listeners: socket.socket, after: int = 0, old: bool = False) -> None:
+        self.path, self.listeners, self.after, self.old = path, listeners, after, old
+        self.worker = os.getpid()
         self.asked: list[bytes] = []
         self.answers: list[bytes] = []
         self.socket = socket.socket(socket.AF_UNIX)
@@ -116,8 +121,9 @@ class Haproxy:
             with asker:
                 self.asked.append(asker.recv(100))
                 if self.asked[-1] == b"show info\n":
-                    age = self.ages.pop(0) if len(self.ages) > 1 else self.ages[0]
-                    asker.sendall(f"Name: HAProxy\nUptime: 0d 0h00m0{age}s\nUptime_sec: {age}\nMemmax_MB: 0\n".encode())
+                    if self.asked.count(b"show info\n") == self.after:
+                        self.worker = subprocess.Popen(["sleep", "2"]).pid
+                    asker.sendall(f"Name: HAProxy\nPid: {self.worker}\nUptime_sec: 0\n".encode())
                 elif self.listeners:
                     asker.sendall(struct.pack("i", len(self.listeners)))
                     numbers = [listener.fileno() for listener in self.listeners]
@@ -145,7 +151,7 @@ def listener(family: int) -> socket.socket:
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])
 def test_the_kernel_asks_a_client_whom_the_balancer_has_not_taken(tmp_path: Path, family: int) -> None:
     with listener(family) as first, listener(family) as door, socket.socket(socket.AF_UNIX) as local, socket.socket(family, socket.SOCK_DGRAM) as log:
-        done = Haproxy(tmp_path / "admin.sock", [500], first, local, log, door).change()
+        done = Haproxy(tmp_path / "admin.sock", first, local, log, door).change()
         with socket.create_connection(door.getsockname()[:2]), door.accept()[0] as taken:
             asked = (taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *(taken.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE))
     assert (asked, done.returncode, done.stderr) == ((1, 1, 1), 0, "")
@@ -154,7 +160,7 @@ def test_the_kernel_asks_a_client_whom_the_balancer_has_not_taken(tmp_path: Path
 @pytest.mark.parametrize(("old", "answers"), [(False, [FULL, FULL + 1]), (True, [FULL])], ids=["new", "old"])
 def test_the_last_of_many_doors_is_reached(tmp_path: Path, old: bool, answers: list[int]) -> None:
     with listener(socket.AF_INET) as first, listener(socket.AF_INET) as last:
-        haproxy = Haproxy(tmp_path / "admin.sock", [0], *[first] * FULL, last, old=old)
+        haproxy = Haproxy(tmp_path / "admin.sock", *[first] * FULL, last, old=old)
         assert haproxy.change().returncode == 0
         assert last.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert [struct.unpack("i", answer)[0] for answer in haproxy.answers] == answers
@@ -162,18 +168,18 @@ def test_the_last_of_many_doors_is_reached(tmp_path: Path, old: bool, answers: l
 
 def test_after_a_reload_the_new_worker_is_waited_for(tmp_path: Path) -> None:
     with listener(socket.AF_INET) as door:
-        haproxy = Haproxy(tmp_path / "admin.sock", [500, 500, 0], door)
+        haproxy = Haproxy(tmp_path / "admin.sock", door, after=3)
         assert haproxy.change("reloaded").returncode == 0
     assert haproxy.asked == [b"show info\n", b"_getsocks\n"] * 3
 
 
 def test_without_a_new_worker_the_old_one_has_it_and_that_is_said(tmp_path: Path) -> None:
     with listener(socket.AF_INET) as door:
-        done = Haproxy(tmp_path / "admin.sock", [500], door).change("reloaded")
+        done = Haproxy(tmp_path / "admin.sock", door).change("reloaded")
         assert door.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert (done.returncode, done.stderr) == (1, "no new worker answers\n")
 
 
 def test_a_balancer_that_hands_out_no_sockets_is_told_of(tmp_path: Path) -> None:
-    done = Haproxy(tmp_path / "admin.sock", [0]).change()
+    done = Haproxy(tmp_path / "admin.sock").change()
     assert (done.returncode, done.stderr) == (1, "no answer to _getsocks\n")
