@@ -42,6 +42,8 @@ from testing import STRANGER, Node, Site, ansible, the_site
 
 REPORT = CACHE / "faults" / "report.md"
 PLAYBOOK_SECONDS = 900
+# A controller has a host of its own; here it shall not take the CPU from the nodes (nice(1)).
+NICENESS = 15
 # What a case may take, in seconds, one that rolls several nodes, the one that rolls all of them twice, and ten failovers.
 LONGEST, OF_ROLLS, OF_ALL, OF_FAILOVERS = 120.0, 300.0, 600.0, 240.0
 PROBER = Path(__file__).parent / "prober.py"
@@ -340,7 +342,7 @@ def everything(site: Site) -> Iterator[Case]:
 
 def playbook(site: Site, name: str, *words: str, fails: bool = False) -> None:
     """Run a playbook of the collection; LabError when it ends otherwise than it should."""
-    done = ansible("ansible-playbook", f"mailcluster.postfix.{name}", "-i", site.inventory, *words, seconds=PLAYBOOK_SECONDS)
+    done = ansible("ansible-playbook", f"mailcluster.postfix.{name}", "-i", site.inventory, *words, seconds=PLAYBOOK_SECONDS, niceness=NICENESS)
     folder = CACHE / "faults"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "playbooks.log").open("a") as log:

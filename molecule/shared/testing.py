@@ -129,10 +129,10 @@ def the_site() -> Site:
     return site_of(read_inventory(path), path)
 
 
-def ansible(program: str, *arguments: str | Path, seconds: int = 300) -> subprocess.CompletedProcess[str]:
+def ansible(program: str, *arguments: str | Path, seconds: int = 300, niceness: int = 0) -> subprocess.CompletedProcess[str]:
     """An Ansible program of the virtual environment that runs the tests."""
     return subprocess.run(
-        [Path(sys.executable).parent / program, *arguments],
+        ["nice", "-n", str(niceness), Path(sys.executable).parent / program, *arguments],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
