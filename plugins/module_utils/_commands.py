@@ -134,6 +134,8 @@ def in_order(lines: Iterable[bytes], *, scratch: Path) -> Iterator[bytes]:
         with contextlib.suppress(BrokenPipeError):
             for piece in ahead(lines):
                 stdin.write(piece)
+        # To close it is to write what is left.
+        with contextlib.suppress(BrokenPipeError):
             stdin.close()
         rest = b""
         for piece in pieces(stdout):
