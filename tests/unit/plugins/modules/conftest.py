@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _file_set, _node_files
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _file_set, _node_files
+from test_file_set_unit import Node
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +17,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(_node_files, "PREVIOUS", place)
     monkeypatch.setattr(_file_set, "PUBLISHED", place.with_name("published"))
     return place
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node whose file sets are below a directory of their own."""
+    root = tmp_path / "root"
+    root.mkdir()
+    made = Node(root)
+    monkeypatch.setattr(_commands, "run", made.run)
+    return made

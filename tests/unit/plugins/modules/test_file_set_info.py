@@ -10,20 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _file_set, _node_files
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _file_set, _node_files
 from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import told_edit
 from test_file_set_unit import ME, Node
 
 SECRET: dict[str, Any] = {"path": "key.conf", "content": None, "secret": "hush-1\n", **ME, "mode": "0600"}
-
-
-@pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    root = tmp_path / "root"
-    root.mkdir()
-    made = Node(root)
-    monkeypatch.setattr(_commands, "run", made.run)
-    return made
 
 
 def edits() -> list[dict[str, Any]]:

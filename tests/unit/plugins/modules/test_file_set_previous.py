@@ -6,22 +6,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
-import pytest
-from ansible_collections.mailcluster.postfix.plugins.module_utils import _commands, _node_files
+from ansible_collections.mailcluster.postfix.plugins.module_utils import _node_files
 from ansible_collections.mailcluster.postfix.plugins.module_utils._file_set import File
 from test_file_set_unit import ME, Node
-
-
-@pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    root = tmp_path / "root"
-    root.mkdir()
-    made = Node(root)
-    monkeypatch.setattr(_commands, "run", made.run)
-    return made
 
 
 def back(since: float = 0.0) -> dict[str, Any]:
