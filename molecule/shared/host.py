@@ -36,6 +36,14 @@ def cgroup_version() -> int:
     return 2 if (CGROUP / "cgroup.controllers").exists() else 1
 
 
+def weigh_containers(sessions: int) -> None:
+    """Let all containers together, one group to the kernel, weigh as much on the CPU as so many sessions of this machine (sched(7), autogroups)."""
+    group, weight = ("cpu/libpod_parent/cpu.shares", 1024) if cgroup_version() == 1 else ("libpod_parent/cpu.weight", 100)
+    # Without the controller there is no such group.
+    if (CGROUP / group).exists():
+        (CGROUP / group).write_text(str(weight * sessions), encoding="ascii")
+
+
 def may_raise_limits() -> bool:
     """Whether this process holds CAP_SYS_RESOURCE (capabilities(7))."""
     status = Path("/proc/self/status").read_text(encoding="ascii")

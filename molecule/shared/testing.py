@@ -129,10 +129,10 @@ def the_site() -> Site:
     return site_of(read_inventory(path), path)
 
 
-def ansible(program: str, *arguments: str | Path, seconds: int = 300, niceness: int = 0) -> subprocess.CompletedProcess[str]:
+def ansible(program: str, *arguments: str | Path, seconds: int = 300) -> subprocess.CompletedProcess[str]:
     """An Ansible program of the virtual environment that runs the tests."""
     return subprocess.run(
-        ["nice", "-n", str(niceness), Path(sys.executable).parent / program, *arguments],
+        [Path(sys.executable).parent / program, *arguments],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -248,9 +248,7 @@ def converse(node: str, request: dict[str, Any]) -> dict[str, Any]:
 
 def replies(answer: Mapping[str, Any], command: str) -> list[tuple[int, str]]:
     """The replies to commands that begin so; the greeting has the command "", the end of a message "."."""
-    return [
-        (said["code"], said["text"]) for said in answer["transcript"] if (said["command"].startswith(command) if command else not said["command"])
-    ]
+    return [(said["code"], said["text"]) for said in answer["transcript"] if (said["command"].startswith(command) if command else not said["command"])]
 
 
 def codes(answer: Mapping[str, Any], command: str) -> list[int]:
