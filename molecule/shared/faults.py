@@ -163,9 +163,9 @@ def state_of(name: str) -> str:
     return host.podman("inspect", "--format={{.State.Status}}", CONTAINER_PREFIX + name).strip()
 
 
-def kill_daemons(node: str, *daemons: str) -> None:
-    """SIGKILL to every process of these daemons."""
-    podman_exec(node, "sh", "-c", " ".join(f"pkill -KILL -x {daemon};" for daemon in daemons))
+def kill_daemons(node: str, *daemons: str) -> float:
+    """SIGKILL to every process of these daemons; returns when that was."""
+    return float(podman_exec(node, "sh", "-c", f"date +%s.%N; {' '.join(f'pkill -KILL -x {daemon};' for daemon in daemons)} true"))
 
 
 def expect_daemons(node: str, *daemons: str) -> None:
