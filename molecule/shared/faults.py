@@ -116,12 +116,15 @@ def podman(action: str, *names: str) -> None:
 
 def kill(*names: str) -> float:
     """SIGKILL to all of them in the same moment, which it returns: a mail exchanger that died later could still take a message with it."""
-    found = host.podman("inspect", "--format={{.State.Pid}}", *(CONTAINER_PREFIX + name for name in names)).split()
+    held = [CONTAINER_PREFIX + name for name in names]
+    pids = [int(pid) for pid in host.podman("inspect", "--format={{.State.Pid}}", *held).split()]
+    # That of a container which is dead is 0.
+    if 0 in pids:
+        raise LabError(f"{', '.join(names)}: what shall be killed is dead")
     struck = time.time()
-    for pid in found:
-        # That of a container which is dead is 0.
-        if int(pid):
-            os.kill(int(pid), signal.SIGKILL)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    host.podman("wait", *held)
     return struck
 
 
@@ -164,8 +167,8 @@ def state_of(name: str) -> str:
 
 
 def kill_daemons(node: str, *daemons: str) -> float:
-    """SIGKILL to every process of these daemons; returns when that was."""
-    return float(podman_exec(node, "sh", "-c", f"date +%s.%N; {' '.join(f'pkill -KILL -x {daemon};' for daemon in daemons)} true"))
+    """SIGKILL to every process of these daemons; returns when that was. ProbeError when one of them does not run."""
+    return float(podman_exec(node, "sh", "-ec", f"date +%s.%N; {'; '.join(f'pkill -KILL -x {daemon}' for daemon in daemons)}"))
 
 
 def expect_daemons(node: str, *daemons: str) -> None:
@@ -247,7 +250,7 @@ class Case:
     # How many seconds a later message may wait longer than any before.
     patience: float = PATIENCE
     # Another case does all of it: the whole matrix is without it.
-    part_of: str = ""
+    by_name_only: bool = False
 
     @property
     def missing(self) -> bool:
@@ -393,7 +396,7 @@ def changes(site: Site) -> Iterator[Case]:
     everybody = of_accounts(site, *site.nodes)
     every = partial(roll, "all:!world", parameter)
     yield Case(name="roll-parameter", needs="rollout", fault=every, heal=partial(roll, "mx:submission:relay"), homes=everybody, hold=0.0, longest=OF_ALL)
-    yield Case(name="roll-canary", needs="rollout", fault=partial(roll, exchanger, parameter), heal=partial(roll, exchanger), hold=0.0, part_of="rollback")
+    yield Case(name="roll-canary", needs="rollout", fault=partial(roll, exchanger, parameter), heal=partial(roll, exchanger), hold=0.0, by_name_only=True)
     yield Case(name="roll-certificate", needs="rollout", fault=partial(roll, "mx:submission", {"certificates_renew_before": 366}), hold=0.0, longest=OF_ROLLS)
     yield Case(name="roll-packages", needs="rollout", fault=partial(roll, "mx:edge", {"rollout_upgrade": True}), hold=0.0, longest=OF_ROLLS)
     bad = {"mx_main": {"message_size_limit": 200}}
@@ -685,13 +688,12 @@ def markdown(rows: Sequence[Row]) -> str:
 
 @contextlib.contextmanager
 def cleaned(site: Site) -> Iterator[None]:
-    """Whatever happens inside, nothing stays dead, frozen or cut. No node weighs less on the CPU than a process of Ansible, which has a host of its own."""
+    """Whatever happens inside, nothing stays dead, frozen or cut. A node weighs as much on the CPU as a process of Ansible, which has a host of its own."""
     clean(site)
-    host.weigh_containers(len(site.nodes))
     try:
-        yield
+        with host.weighed_containers(len(site.variables)):
+            yield
     finally:
-        host.weigh_containers(1)
         clean(site)
 
 
@@ -712,7 +714,7 @@ def main(arguments: list[str]) -> int:
         ensure()
         site = the_site()
         patterns = options.cases or ["*"]
-        chosen = [case for case in cases(site) if any(fnmatch.fnmatch(case.name, pattern) for pattern in patterns) and (options.cases or not case.part_of)]
+        chosen = [case for case in cases(site) if any(fnmatch.fnmatch(case.name, pattern) for pattern in patterns) and (options.cases or not case.by_name_only)]
         end_by = began + 60 * options.minutes
         rows: list[Row] = []
         moved: list[Failover] = []

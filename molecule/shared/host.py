@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -36,12 +38,20 @@ def cgroup_version() -> int:
     return 2 if (CGROUP / "cgroup.controllers").exists() else 1
 
 
-def weigh_containers(sessions: int) -> None:
-    """Let all containers together, one group to the kernel, weigh as much on the CPU as so many sessions of this machine (sched(7), autogroups)."""
+@contextmanager
+def weighed_containers(sessions: int) -> Iterator[None]:
+    """All containers together, one group to the kernel, weigh as much on the CPU as so many sessions of this machine (sched(7), autogroups)."""
     group, weight = ("cpu/libpod_parent/cpu.shares", 1024) if cgroup_version() == 1 else ("libpod_parent/cpu.weight", 100)
-    # Without the controller there is no such group.
-    if (CGROUP / group).exists():
-        (CGROUP / group).write_text(str(weight * sessions), encoding="ascii")
+    file = CGROUP / group
+    if not file.exists():
+        print(f"    {file} is missing: Ansible takes the CPU from the nodes", flush=True)
+        yield
+        return
+    file.write_text(str(weight * sessions), encoding="ascii")
+    try:
+        yield
+    finally:
+        file.write_text(str(weight), encoding="ascii")
 
 
 def may_raise_limits() -> bool:

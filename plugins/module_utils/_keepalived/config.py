@@ -167,7 +167,7 @@ def render(found: Iterable[Instance], *, router_id: str, interface: str, health_
                 # Who has lost the first announcements of a new owner hears of him soon.
                 "vrrp_garp_master_delay 1",
                 "vrrp_garp_master_refresh 5",
-                # After a split, the owner that goes on tells the neighbours that it is the one; they may have heard the other one last.
+                # After a split, who gives an address up says so once more; the other one, who hears it, tells the neighbours that he has it.
                 "vrrp_higher_prio_send_advert",
                 "enable_script_security",
                 f"script_user {user}",
