@@ -50,7 +50,7 @@ TIMES, PACE = 10, 0.1
 KNOCKING = {"failover-node": 20.0}
 CUT = "mailcluster_cut"
 # Seconds before a fault, between it and the heal, and after the lab is whole.
-CALM, HOLD, AFTER = 6.0, 8.0, 4.0
+CALM, HOLD, AFTER = 5.0, 8.0, 3.0
 PATIENCE = 3.0
 # What a container has unless told otherwise (podman-run(1)).
 CPU_SHARES = 1024
