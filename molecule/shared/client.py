@@ -16,10 +16,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from host import podman_environment
+from host import podman, podman_environment
 
 CONTAINER_PREFIX = "mailcluster-lab-"
 CORE = Path(__file__).resolve().parents[2] / "plugins/module_utils/_mail_client.py"
@@ -43,15 +44,19 @@ class ProbeError(Exception):
 
 def podman_exec(node: str, *command: str, data: str = "", seconds: int = 60) -> str:
     """The standard output of a command inside a container of the lab."""
-    line = ["podman", "exec", "-i", CONTAINER_PREFIX + node, *command]
+    return _run(node, ["podman", "exec", "-i", CONTAINER_PREFIX + node], command, data, seconds)
+
+
+def _run(node: str, inside: Sequence[str], command: Sequence[str], data: str, seconds: int) -> str:
+    environment = os.environ | podman_environment()
     try:
         done = subprocess.run(
-            line, input=data, env=os.environ | podman_environment(), capture_output=True, text=True, timeout=seconds + 10, check=False
+            [*inside, *command], input=data, env=environment, capture_output=True, text=True, timeout=seconds + 10, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"{node}: {command[0]} took longer than {seconds} s") from error
     if done.returncode:
-        raise ProbeError(f"{node}: {' '.join(command)[:200]}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
+        raise ProbeError(f"{node}: {' '.join(command).splitlines()[0][:200]}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
     return done.stdout
 
 
@@ -60,8 +65,31 @@ def run_python(node: str, source: str, function: str, *arguments: Any, seconds: 
 
     `modules` are texts that `source` imports by these names.
     """
-    order = {"source": source, "function": function, "arguments": arguments, "seconds": seconds, "modules": modules or {}}
-    return json.loads(podman_exec(node, "python3", "-c", BOOTSTRAP, data=json.dumps(order), seconds=seconds))
+    order = _order(source, function, arguments, seconds, modules or {})
+    return json.loads(podman_exec(node, "python3", "-c", BOOTSTRAP, data=order, seconds=seconds))
+
+
+def _order(source: str, function: str, arguments: Sequence[Any], seconds: int, modules: Mapping[str, str]) -> str:
+    return json.dumps({"source": source, "function": function, "arguments": arguments, "seconds": seconds, "modules": modules})
+
+
+def look_at(nodes: Sequence[str], source: str, function: str, *, seconds: int = 20) -> dict[str, Any]:
+    """Node -> what `function()` of the module text `source` says there, or the ProbeError why not; frozen nodes are not to be looked at.
+
+    By nsenter(1): an eighth of what as many `podman exec` take, and nothing of it on the nodes' own share of the CPU.
+    """
+    order = _order(source, function, (), seconds, {})
+    pids = podman("inspect", "--format={{.State.Pid}}", *(CONTAINER_PREFIX + node for node in nodes)).split()
+
+    def look(node: str, pid: str) -> Any:
+        try:
+            # That of a dead container is 0.
+            return json.loads(_run(node, ["nsenter", "--all", f"--target={pid}"], ["/usr/bin/python3", "-c", BOOTSTRAP], order, seconds))
+        except (ProbeError, ValueError) as error:
+            return ProbeError(str(error))
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return dict(zip(nodes, pool.map(look, nodes, pids), strict=True))
 
 
 def converse_all(node: str, requests: Sequence[dict[str, Any]], *, seconds: int = 60) -> list[dict[str, Any]]:

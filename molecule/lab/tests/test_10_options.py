@@ -89,9 +89,8 @@ def homes(site: Site) -> dict[str, str]:
 
 def owners(site: Site) -> dict[str, list[str]]:
     """Address -> the edges that have it, as their kernels say."""
-    names = [node.name for node in site.tier("edge")]
     found: dict[str, list[str]] = {}
-    for name, state in zip(names, faults.together(faults.health, names), strict=True):
+    for name, state in faults.health([node.name for node in site.tier("edge")]).items():
         for address in state["addresses"]:
             found.setdefault(address, []).append(name)
     return found
