@@ -50,9 +50,7 @@ def podman_exec(node: str, *command: str, data: str = "", seconds: int = 60) -> 
 def _run(node: str, inside: Sequence[str], command: Sequence[str], data: str, seconds: int) -> str:
     environment = os.environ | podman_environment()
     try:
-        done = subprocess.run(
-            [*inside, *command], input=data, env=environment, capture_output=True, text=True, timeout=seconds + 10, check=False
-        )
+        done = subprocess.run([*inside, *command], input=data, env=environment, capture_output=True, text=True, timeout=seconds + 10, check=False)
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"{node}: {command[0]} took longer than {seconds} s") from error
     if done.returncode:

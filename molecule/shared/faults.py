@@ -552,7 +552,7 @@ def run(site: Site, chosen: Sequence[Case]) -> list[Row]:
 
 
 def warm_up(site: Site) -> None:
-    """Load that nobody reckons: who comes for the first time waits out postscreen's greeting, and would make a first case look slow."""
+    """Load that nobody reckons: postscreen lets whoever comes for the first time wait, which would make a first case look slow."""
     running = load.Load(site).start()
     time.sleep(WARM_UP)
     running.stop()
