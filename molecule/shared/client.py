@@ -80,9 +80,10 @@ def look_at(nodes: Sequence[str], source: str, function: str, *, seconds: int = 
     pids = podman("inspect", "--format={{.State.Pid}}", *(CONTAINER_PREFIX + node for node in nodes)).split()
 
     def look(node: str, pid: str) -> Any:
+        # Nothing of this machine's environment. The pid of a dead container is 0.
+        inside = ["nsenter", "--all", f"--target={pid}", "env", "--ignore-environment", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
         try:
-            # That of a dead container is 0.
-            return json.loads(_run(node, ["nsenter", "--all", f"--target={pid}"], ["/usr/bin/python3", "-c", BOOTSTRAP], order, seconds))
+            return json.loads(_run(node, inside, ["python3", "-c", BOOTSTRAP], order, seconds))
         except (ProbeError, ValueError) as error:
             return ProbeError(str(error))
 

@@ -78,7 +78,7 @@ def on_node(node: str, function: str) -> Any:
 def health(names: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     """Node -> what is wrong with it, and its addresses."""
     found = look_at(names, HEALTH.read_text(), "status")
-    return {name: {"problems": [str(said)[:200]], "addresses": []} if isinstance(said, ProbeError) else said for name, said in found.items()}
+    return {name: {"problems": [str(said).splitlines()[-1][:200]], "addresses": []} if isinstance(said, ProbeError) else said for name, said in found.items()}
 
 
 def problems(site: Site) -> list[str]:
@@ -519,13 +519,8 @@ def suffer(site: Site, case: Case) -> Mark:
 
 def run(site: Site, chosen: Sequence[Case]) -> list[Row]:
     """Cases one after another under one load; every message counts for the case in which it began."""
-    running = load.Load(site).start()
-    try:
+    with load.Load(site) as running:
         marks = [suffer(site, case) for case in chosen]
-    except BaseException:
-        running.abandon()
-        raise
-    running.stop()
     running.settle(8)
     waiting = {one.id for one in running.sightings if one.where == QUEUE} - {one.id for one in running.sightings if one.where == MAILBOX}
     if waiting:
@@ -553,9 +548,9 @@ def run(site: Site, chosen: Sequence[Case]) -> list[Row]:
 
 def warm_up(site: Site) -> None:
     """Load that nobody reckons: postscreen lets whoever comes for the first time wait, which would make a first case look slow."""
-    running = load.Load(site).start()
-    time.sleep(WARM_UP)
-    running.stop()
+    whole(site)
+    with load.Load(site):
+        time.sleep(WARM_UP)
 
 
 def keep(mark: Mark, entries: Sequence[Transaction], found: Sequence[Sighting]) -> None:
@@ -593,9 +588,8 @@ def outage(knocks: Sequence[tuple[float, bool]], begin: float, end: float = floa
 def failover(site: Site, name: str) -> Failover:
     """Kill what the name says where the VIPs of a region are, ten times in turn in each region, a client knocking all the time, under load."""
     entrances = [entrance for entrance in site.entrances if entrance.family == 4]
-    running = load.Load(site).start()
     begun, outages, back = time.time(), list[float](), list[float]()
-    try:
+    with load.Load(site) as running:
         for number in range(TIMES):
             whole(site)
             entrance = entrances[number % len(entrances)]
@@ -615,10 +609,6 @@ def failover(site: Site, name: str) -> Failover:
             outages.append(outage(found, fault, healed))
             back.append(outage(found, healed))
             print(f"        {name} {number + 1}: {edge} gone for {outages[-1]:.1f} s, on return for {back[-1]:.1f} s", flush=True)
-    except BaseException:
-        running.abandon()
-        raise
-    running.stop()
     running.settle(10)
     seen = load.account(running.entries, running.sightings, begun)
     problems = [text for text in seen.problems() if "waited" not in text]

@@ -29,6 +29,8 @@ PID_FILE = f"{FOLDER}/pid"
 TIMEOUT = 20
 # A client that is asked to try again does so soon, at another address.
 RETRIES = (1, 2, 3, 5, 10, 15, 20, 30)
+# A message that has just arrived is still in the queue that it leaves; whoever dies then sends it again.
+LEAVING = 0.5
 # How long a load lives that nobody stops.
 SECONDS = 900
 # Where mail ends: mailbox nodes keep it here, the foreign MX there.
@@ -60,7 +62,7 @@ def flows(site: testing.Site, *, scale: float = 1.0) -> dict[str, dict[str, Any]
 
 
 class Load:
-    """A load that runs until it is stopped; `since` and all other times are seconds since the epoch."""
+    """A load that runs as long as the block that has it; `since` and all other times are seconds since the epoch."""
 
     def __init__(self, site: testing.Site, sent: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.site = site
@@ -81,7 +83,7 @@ class Load:
             # Nothing, or half an answer, is what a load says that was abandoned.
             self._failure = error if isinstance(error, ProbeError) else ProbeError(f"the load was ended: {error}")
 
-    def start(self) -> Load:
+    def __enter__(self) -> Load:
         """Begin, and return when the first messages are under way. What an interrupted run left ends first."""
         self.abandon()
         podman_exec(testing.STRANGER, "install", "-d", "-m", "0700", FOLDER)
@@ -92,6 +94,12 @@ class Load:
         if self._failure:
             raise self._failure
         return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
+        if kind:
+            self.abandon()
+        else:
+            self.stop()
 
     def _lines(self) -> list[str]:
         return podman_exec(testing.STRANGER, "sh", "-c", f"cat {self._file} 2>/dev/null || true").splitlines()
@@ -166,7 +174,7 @@ class Account:
     ``later`` is the worst wait, from the first attempt to the mailbox, of what began after the fault; ``home`` the same for mailboxes that
     the fault took away itself. ``again`` were asked to try again, ``unanswered`` met a connection that failed or ended early; both once or more.
     ``silence`` is the longest time without an acknowledgement after the fault, ``troubled`` the time from the fault to the end of the
-    last attempt that failed.
+    last attempt that failed. ``strays`` came twice though neither the fault nor a connection that broke met them under way.
     """
 
     messages: int = 0
@@ -175,6 +183,7 @@ class Account:
     returned: int = 0
     twice: int = 0
     in_flight: int = 0
+    strays: tuple[str, ...] = ()
     refused: int = 0
     given_up: int = 0
     again: int = 0
@@ -191,7 +200,7 @@ class Account:
         """What breaks the promise; empty when it was kept."""
         wrong = {
             f"{len(self.lost)} lost: {' '.join(self.lost[:3])}": self.lost,
-            f"{self.twice} came twice, {self.in_flight} were in flight": self.twice > self.in_flight,
+            f"{len(self.strays)} came twice without being under way: {' '.join(self.strays[:3])}": self.strays,
             f"{self.refused} refused for good": self.refused,
             f"{self.returned} returned": self.returned,
             f"{self.queued} still in a queue": self.queued,
@@ -219,6 +228,9 @@ def account(entries: Sequence[Transaction], seen: Iterable[Sighting], fault: flo
     later = [entry for entry in entries if entry.first >= fault and entry.id in waits]
     attempts = [(entry, attempt) for entry in entries for attempt in entry.attempts]
     bad = [(entry, attempt) for entry, attempt in attempts if attempt.outcome != ACKNOWLEDGED]
+    # Of these the client cannot know whether they were taken (RFC 1047).
+    doubted = {entry.id for entry, attempt in attempts if attempt.outcome == IN_DOUBT}
+    struck = {entry.id for entry in entries if entry.first < fault <= arrival(entry) + LEAVING}
     acknowledged = sorted(attempt.ended for _entry, attempt in attempts if attempt.outcome == ACKNOWLEDGED and attempt.ended and attempt.ended > fault)
     moments = [fault, *acknowledged]
     spread = ledger.spread(earlier)
@@ -229,6 +241,7 @@ def account(entries: Sequence[Transaction], seen: Iterable[Sighting], fault: flo
         returned=len(reckoned.returned),
         twice=len(reckoned.twice),
         in_flight=sum(entry.first < fault <= arrival(entry) for entry in entries),
+        strays=tuple(sorted({*reckoned.twice} - struck - doubted)),
         refused=len(reckoned.refused),
         given_up=sum(entry.verdict not in (ACKNOWLEDGED, REFUSED) and entry.id not in places for entry in entries),
         again=len({entry.id for entry, attempt in bad if attempt.outcome == DEFERRED}),

@@ -35,6 +35,22 @@ def test_a_wait_counts_by_when_the_message_began(begun: float, arrived: float, b
     assert (seen.before, seen.later, seen.in_flight) == (before, later, in_flight)
 
 
+@pytest.mark.parametrize(
+    ("begun", "arrived", "more", "strays"),
+    [
+        pytest.param(90.0, 92.0, {}, ("<1>",), id="before the fault"),
+        pytest.param(99.0, 99.7, {}, (), id="just arrived when it came"),
+        pytest.param(99.0, 104.0, {}, (), id="under way when it came"),
+        pytest.param(101.0, 106.0, {}, ("<1>",), id="after it"),
+        pytest.param(103.0, 102.0, {"earlier": (entry(101.0, code=354, command="DATA", dotted=True, error="reset"),)}, (), id="after it, in doubt"),
+    ],
+)
+def test_what_came_twice_was_under_way(begun: float, arrived: float, more: dict[str, Any], strays: tuple[str, ...]) -> None:
+    others = entry(90.0, name="<2>"), entry(99.5, name="<3>")
+    seen = judged(*others, entry(begun, **more), seen=[("<1>", arrived), ("<1>", arrived), ("<2>", 91.0), ("<3>", 101.0)])
+    assert (seen.twice, seen.strays) == (1, strays)
+
+
 def test_a_message_waits_from_its_first_attempt() -> None:
     first = entry(101.0, code=451)
     seen = judged(entry(103.0, earlier=(first,)), seen=[("<1>", 104.0)])
@@ -84,7 +100,7 @@ def test_silence_is_the_longest_time_without_an_acknowledgement_after_the_fault(
     [
         (load.Account(), []),
         (load.Account(twice=1, in_flight=1), []),
-        (load.Account(twice=2, in_flight=1), ["2 came twice, 1 were in flight"]),
+        (load.Account(twice=2, in_flight=2, strays=("<1>",)), ["1 came twice without being under way: <1>"]),
         (load.Account(lost=("<1>",)), ["1 lost: <1>"]),
         (load.Account(before=1.0, later=4.0), []),
         (load.Account(before=1.0, later=4.5), ["a later message waited 3.5 s longer than any before"]),
